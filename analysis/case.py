@@ -1,7 +1,4 @@
-"""Case: a judge, an agent with its policy, and a test.
-
-A case also holds the quantities that several analyses share.
-"""
+"""Case: a judge, an agent with its policy, and a test, with shared quantities."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,7 +27,9 @@ from reward_hypotheses.models.policies.commit import Commit
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.simplicity import Simplicity
+from reward_hypotheses.models.rule_space.family.asked import AskedRules
 from reward_hypotheses.models.weights.agent_rationality import among
+from reward_hypotheses.models.weights.by_simplicity import by_simplicity
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -52,6 +51,7 @@ class Settings:
     deployments: Sequence[int] = (1, 10, 100, 1000)
     languages: Sequence[Simplicity] = ()
     draws: int = LEAST_DRAWS
+    rules: Mapping[str, AskedRules] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -330,14 +330,18 @@ def case_of(
             return None
         return stated_line(agent_fail_utility, of.names, "agent_fail_utility", may_lack=of.may_lack_line)
 
+    own: tuple[Posterior, FailureLine] | None = None
     if fitted is not None and rectangular:
-        other, agent_line = posterior_of(fitted, agent_rewards)
-        n, theirs = len(listed), other.hypotheses
-        told_line = told(theirs)
+        own = posterior_of(fitted, agent_rewards)
+    elif isinstance(agent, Simplicity) and listed.spaces:
+        own = by_simplicity(posterior, agent), line
+    if own is not None:
+        other, agent_line = own
+        theirs, told_line = other.hypotheses, told(other.hypotheses)
         names = tuple(f"the agent's {name}" if name in listed.names else name for name in theirs.names)
         listed = listed.beside(theirs, names)
         line = FailureLine(line.values + (agent_line if told_line is None else told_line).values)
-        beliefs = PosteriorAgent(other, n)
+        beliefs = PosteriorAgent(other, len(posterior.hypotheses))
     else:
         agents_line = told(listed)
         if fitted is not None:
@@ -352,7 +356,7 @@ def case_of(
         policy = policy.informed(among(rationality_in(fitted, beliefs.posterior), places, len(listed)))
     valuation = on_test(listed, table, line, agents_line)
     case = Case(posterior, beliefs, policy, valuation, Settings(seed=int(tree.attrs["seed"])))
-    if fitted is None:
+    if fitted is None and own is None:
         posterior.refuse_untrusted(case.agent_weights)
     return case
 

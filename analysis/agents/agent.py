@@ -33,9 +33,12 @@ class Agent(ABC):
     ----------
     prior : Prior or None
         The prior by which the agent extrapolates; None for the judge's values.
+    by_rule : bool
+        Whether that prior is over the rules of spaces too, so that the judge's posterior has no weights under it.
     """
 
     prior: Prior | None = field(default=None, kw_only=True)
+    by_rule: bool = field(default=False, kw_only=True)
 
     @property
     def exact(self) -> bool:

@@ -1,9 +1,9 @@
-"""Inference of an agent's hypothesis and rationality from its own choices."""
+"""Agents with evidence of their own: inferred from choices, or simplest by rule."""
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import override
+from typing import Any, override
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from reward_hypotheses.models.hypotheses.valuation import Valuation, on_test
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.priors.base import Prior
+from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.weights.agent_rationality import among, rationality_of
+from reward_hypotheses.models.weights.by_simplicity import by_simplicity
 from reward_hypotheses.models.weights.weigh import weigh
 
 
@@ -199,25 +201,39 @@ def read_agent_of(
     InputError
         A wrong prior or feedback, or choices that are impossible under every hypothesis.
     """
-    n = len(judge.hypotheses)
-    theirs = judge.hypotheses
-    every = theirs.beside(agent_hypotheses)
+    every = judge.hypotheses.beside(agent_hypotheses)
 
     def weighed(feedback: Sequence[Feedback]) -> Posterior:
         return weigh(every, prior, feedback, line, method=method, draws=draws, chains=chains, seed=seed)
 
     alone = weighed(probes) if probes else None
     apart = tuple(weighed([probe]) for probe in probes) if len(probes) > 1 else (alone,) if alone is not None else ()
+    return _reading(
+        judge, weighed([*training, *probes]), line, agent_line, alone=alone, apart=apart, training=len(training)
+    )
+
+
+def simplest_rules(judge: Posterior, prior: Simplicity, line: FailureLine, agent_line: FailureLine) -> Reading:
+    """Return an agent that extrapolates by simplicity over hypotheses and over rules.
+
+    It saw the judge's data, and has a copy of each space of rules, with other weights of the rules (`by_simplicity`).
+    """
+    agent = by_simplicity(judge, prior)
+    more = {"alone": None, "apart": (), "training": len(judge.feedback), "by_rule": True}
+    return _reading(judge, agent, line, agent_line, **more)
+
+
+def _reading(judge: Posterior, agent: Posterior, line: FailureLine, agent_line: FailureLine, **more: Any) -> Reading:
+    """Return the agent, with a copy of each hypothesis whose weights it has for itself."""
+    theirs, every, n = judge.hypotheses, agent.hypotheses, len(judge.hypotheses)
     after = [*theirs.families, *theirs.spaces, *range(n, len(every))]
     places = tuple(h if h not in after else n + after.index(h) for h in range(len(every)))
     names = tuple(f"the agent's {theirs.names[h]}" if h < n else every.names[h] for h in after)
     return Reading(
-        agent=weighed([*training, *probes]),
-        alone=alone,
-        apart=apart,
-        training=len(training),
+        agent=agent,
         listed=theirs.beside(every.only(after), names),
         line=FailureLine(line.values[:n] + tuple(line.values[h] for h in after)),
         agent_line=FailureLine(agent_line.values[:n] + tuple(agent_line.values[h] for h in after)),
         places=places,
+        **more,
     )

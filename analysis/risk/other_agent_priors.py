@@ -74,7 +74,7 @@ class Compared:
 def compared(case: Case) -> Compared:
     """Return the agents with other priors on the test."""
     priors = agent_priors(case)
-    weights = {key: case.padded(case.posterior.acting(prior)) for key, prior in priors.items()}
+    weights = {key: _weights(case, prior) for key, prior in priors.items()}
     policy = case.policy
     as_is = (
         _by_matrix(case.risk, policy, weights, case.judge_weights)
@@ -84,6 +84,13 @@ def compared(case: Case) -> Compared:
     other = _scalar(case, replace(policy, abstain=not policy.abstain), weights)
     acts, may = (other, as_is) if policy.abstain else (as_is, other)
     return Compared(priors, weights, {key: (risk, 0.0) for key, (risk, _) in acts.items()}, may)
+
+
+def _weights(case: Case, prior: Prior | None) -> np.ndarray:
+    """Return the weights of an agent with a prior: (hypothesis of the test,)."""
+    if case.agent.by_rule and prior is case.agent.prior:
+        return case.agent_weights
+    return case.padded(case.posterior.acting(prior))
 
 
 def _scalar(case: Case, policy: Policy, weights: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
@@ -193,7 +200,10 @@ class Agents(Section[Document]):
         else:
             return {"lower": None, "upper": None, "limit": None}
         ends = interval(case.once(values_drawn), by_truth[case.judges], case.settings.prob)
-        left = left_by_class(case.valuation, posterior, policy, prior, case.risk)
+        if case.agent.by_rule and prior is case.agent.prior:
+            left = case.agent.risk_left(case.valuation, posterior, policy, case.risk)
+        else:
+            left = left_by_class(case.valuation, posterior, policy, prior, case.risk)
         return {"lower": ends["lower"], "upper": ends["upper"], "limit": None if left is None else limit(left)[0]}
 
 

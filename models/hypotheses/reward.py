@@ -68,6 +68,13 @@ class Reward(ABC):
         """Return every expression of the reward, by its name in messages."""
         return {}
 
+    def bits_together(self, language: Any, columns: Sequence[str], beside: Sequence[Expression]) -> float | None:
+        """Return ``-log2 sum 2^-bits`` over the rules of a space that is fitted by a language.
+
+        None of any other reward, and of a space whose prior is another. `beside` are the other expressions of the list.
+        """
+        return None
+
     @property
     def declared(self) -> "Reward":
         """The reward before it was fitted."""

@@ -73,12 +73,24 @@ class Simplicity(Prior):
         return self.log_prior(hypotheses.only(which))  # the others need no length
 
     def bits(self, hypotheses: Hypotheses) -> np.ndarray:
-        """Return the bits that each hypothesis costs in this language: (hypothesis,)."""
-        expressions = []
-        for name, reward in zip(hypotheses.names, hypotheses.rewards, strict=True):
-            if reward.expression is None:
+        """Return the bits that each hypothesis costs in this language: (hypothesis,).
+
+        A space of rules costs ``-log2 sum_f 2^-bits(f)``, so that it weighs as much as all its rules together.
+        """
+        language, rewards = self.as_language, hypotheses.rewards
+        spaces = [reward for reward in rewards if reward.space]
+        features = [e for reward in spaces for e in reward.expressions("").values()]
+        written = [reward.expression for reward in rewards if reward.expression is not None]
+        costs = iter(language.bits([*written, *features], hypotheses.columns).tolist())
+        bits: list[float] = []
+        for name, reward in zip(hypotheses.names, rewards, strict=True):
+            beside = (*written, *(e for space in spaces if space is not reward for e in space.expressions("").values()))
+            cost = next(costs) if reward.expression is not None else None
+            if cost is None and reward.space:
+                cost = reward.bits_together(language, hypotheses.columns, beside)
+            if cost is None:
                 advice = "" if reward.function is None else "; write it as an expression"
                 advice = "; give the agent a tree with rules of its own" if reward.space else advice
                 raise InputError(f"hypothesis {name!r} {reward.no_length} and has no length in any language{advice}")
-            expressions.append(reward.expression)
-        return self.as_language.bits(expressions, hypotheses.columns)
+            bits.append(cost)
+        return np.array(bits)

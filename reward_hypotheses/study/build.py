@@ -26,6 +26,7 @@ from reward_hypotheses.models.hypotheses.valuation import empty_scenes
 from reward_hypotheses.models.mdp.mdp import MDP
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.priors.uniform import Uniform
+from reward_hypotheses.models.rule_space.family.asked import AskedRules
 from reward_hypotheses.models.weights.shared_nuisances import check_shared
 from reward_hypotheses.models.weights.weigh import check_lines, unmodelled_problems
 from reward_hypotheses.study.section_reader import Problems
@@ -118,10 +119,11 @@ def build(
     feedback = data.make(wanted.feedback, model.needs(of_agent=False), problems)
     probes = data.make(wanted.probes, model.needs(), problems)
     views, inferred = _judgements(judgements, data, model, problems)
+    views += _asked_views(spec.analysis.rules, feedback, [data.tables[n] for n in wanted.tests if n in data.tables])
     _check_tables(data, wanted, [*feedback, *probes], model, views, problems)
     if not problems.messages:
         model = replace(model, hypotheses=replace(hypotheses, columns=feedback[0].table.column_order))
-        model.check_priors(spec.analysis.languages, problems)
+        model.check_priors(spec.analysis.languages, bool(len(model.agent_hypotheses) or probes), problems)
         if not problems.messages:
             with problems.at("[catastrophe]"):
                 check_lines(model.hypotheses, model.line, model.prior)
@@ -296,6 +298,21 @@ def _judgements(
     table = data.tables.get(spec.table, table.with_booleans(data.booleans))
     inferred = spec.build(table, problems)
     return [(table, expressions_of(model.hypotheses, "[hypotheses]"))], inferred
+
+
+def _asked_views(
+    asked: Mapping[str, AskedRules], feedback: Sequence[Feedback], tests: Sequence[Table]
+) -> list[tuple[Table, Mapping[str, Expression]]]:
+    """Return the tables of spaces of rules that are asked about, with their expressions."""
+    features: dict[str, Expression] = {}
+    outcomes: dict[str, Expression] = {}
+    for name, of in asked.items():
+        who = f"[analysis] rules: {name!r}"
+        features |= of.rules.expressions(who)
+        outcomes |= {} if of.outcome is None else {f"{who}: outcome": of.outcome}
+    if not features:
+        return []
+    return [*((data.items, features) for data in feedback), *((test, features | outcomes) for test in tests)]
 
 
 def _check_tables(

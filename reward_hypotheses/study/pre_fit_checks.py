@@ -10,6 +10,7 @@ import numpy as np
 from reward_hypotheses.analysis.evidence.equivalent_on_declared_support import moved
 from reward_hypotheses.analysis.evidence.unvaried_features import unread_warning
 from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
@@ -95,6 +96,7 @@ def _by_place(study: Study) -> Iterator[tuple[str, Feedback]]:
 
 def _of_spaces(study: Study) -> Iterator[str]:
     """Yield the problems of spaces of rules that need no fit."""
+    yield from _of_asked(study)
     for where, hypotheses, line in (
         ("[hypotheses]", study.hypotheses, study.line),
         ("[agent] hypotheses", study.agent_hypotheses, study.agent_hypotheses_line),
@@ -112,6 +114,34 @@ def _of_spaces(study: Study) -> Iterator[str]:
                 yield from (f"{where} {p.removeprefix('hypothesis ')}" for p in error.problems)
         if study.policy.no_space and study.tests:
             yield f"[agent] policy: {study.policy.name} cannot act by a space of rules: {study.policy.no_space}"
+
+
+def _of_asked(study: Study) -> Iterator[str]:
+    """Yield the problems of spaces of rules that are asked about."""
+    if not study.spec.analysis.rules:
+        return
+    from reward_hypotheses.models.rule_space.family.fit import rule_problems
+    from reward_hypotheses.models.rule_space.family.literals import literals_of
+
+    lines = {repr(value): value for value in study.line.values}
+    line = next(iter(lines.values())) if len(lines) == 1 else None
+    tables = list({id(feedback.items): feedback.items for feedback in study.feedback}.values())
+    for name, asked in study.spec.analysis.rules.items():
+        problems = rule_problems(name, asked.rules, study.feedback, line)
+        if name in study.all_hypotheses.names:
+            problems.append(f"{name!r}: a hypothesis has this name; give the space one of its own")
+        try:
+            literals_of(name, asked.rules, tables)
+        except InputError as error:
+            problems += error.problems
+        outcome = asked.outcome
+        if outcome is not None and not all(_is_condition(outcome, test) for test in study.tests.values()):
+            problems.append(f"{name!r}: outcome: {outcome.text!r} is a number; give a condition, such as 'x > 0'")
+        yield from (f"[analysis] rules: {p.removeprefix('hypothesis ')}" for p in dict.fromkeys(problems))
+
+
+def _is_condition(expression: Expression, table: Table) -> bool:
+    return expression.is_truth(lambda column: table.columns[column].values.dtype == bool)
 
 
 def _without_spread(study: Study) -> Iterator[str]:

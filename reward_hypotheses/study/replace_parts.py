@@ -61,7 +61,7 @@ def combine(a: Study, b: Study, of_b: Collection[str]) -> Study:
     problems.extend(check_columns(views, tables))
     for name, table in tests.items():
         check_scenes(name, table, agent.policy, problems)
-    model.check_priors((), problems)
+    model.check_priors((), bool(len(model.agent_hypotheses) or probes), problems)
     problems.refuse()
     check_lines(model.hypotheses, model.line, model.prior)
     for of_one in (feedback, probes):

@@ -9,7 +9,7 @@ import numpy as np
 
 from reward_hypotheses import __version__
 from reward_hypotheses.analysis.agents.agent import Agent, Extrapolating
-from reward_hypotheses.analysis.agents.inferred_agent import Reading, read_agent_of
+from reward_hypotheses.analysis.agents.inferred_agent import Reading, read_agent_of, simplest_rules
 from reward_hypotheses.analysis.case import Case, Settings, Source, Training
 from reward_hypotheses.analysis.results.document import results_document
 from reward_hypotheses.analysis.results.results import Results
@@ -22,6 +22,7 @@ from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.feedback_names import rows_used
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.priors.simplicity import Simplicity
 from reward_hypotheses.models.weights.weigh import weigh
 from reward_hypotheses.study.build import readable
 from reward_hypotheses.study.load import load
@@ -131,9 +132,11 @@ def case_of_study(study: Study, progress: Callable[[str], None] = lambda _: None
 
 
 def _infer_agent(study: Study, posterior: Posterior, progress: Callable[[str], None]) -> Reading | None:
-    """Infer the agent, where it has hypotheses or evidence of its own."""
+    """Infer the agent, where it has hypotheses, evidence or a prior over rules of its own."""
     if not study.infers_agent:
-        return None
+        if not isinstance(study.agent_prior, Simplicity) or not posterior.spaces:
+            return None
+        return simplest_rules(posterior, study.agent_prior, study.line, study.agent_line)
     progress("reading the agent")
     return read_agent_of(
         posterior,
@@ -220,6 +223,7 @@ def _case(study: Study, posterior: Posterior, tests: Mapping[str, Valuation], ag
             deployments=analysis.deployments,
             languages=analysis.languages,
             draws=spec.fit.draws * spec.fit.chains,
+            rules=analysis.rules,
         ),
         tests=tests,
         training=_training(posterior, study.support),

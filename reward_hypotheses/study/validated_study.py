@@ -91,12 +91,19 @@ class StudyModel:
         """Return the columns that the expressions name."""
         return tuple(dict.fromkeys(c for e in self.expressions(of_agent).values() for c in e.columns))
 
-    def check_priors(self, languages: Sequence[Simplicity], problems: Problems) -> None:
-        """Note priors that do not fit their hypotheses."""
+    def check_priors(self, languages: Sequence[Simplicity], of_agent: bool, problems: Problems) -> None:
+        """Note priors that do not fit their hypotheses.
+
+        `of_agent` says whether the agent has hypotheses or evidence of its own.
+        """
         hypotheses, together = self.hypotheses, self.all_hypotheses
         with problems.at("[values]"):
             self.prior.log_prior(hypotheses)
-        among = [] if self.agent_prior is None else [("[agent] prior", self.agent_prior, together)]
+        by_rules = isinstance(self.agent_prior, Simplicity) and hypotheses.spaces and not of_agent
+        among = [] if self.agent_prior is None or by_rules else [("[agent] prior", self.agent_prior, together)]
+        for h in hypotheses.spaces if by_rules else ():
+            with problems.at("[agent] prior"):
+                hypotheses.rule_space(h).under(self.agent_prior)
         if self.agent_prior is None and hypotheses.unmodelled is not None:
             among.append(("[agent] prior", self.prior, together))
         if not hypotheses.families and not hypotheses.spaces:

@@ -284,7 +284,7 @@ def _what_stays(d, parts):
         "rules": "The agent may follow another rule of the space",
         "lower": "unlimited training data would lower this part",
         "raise": "Unlimited training data would raise this part",
-        "unchanged": "more such data leaves this part unchanged",
+        "unchanged": "more data changes nothing",
         "listed hypotheses only": "because the agent follows listed hypotheses only",
         "would separate": "More training data would separate the two",
     }

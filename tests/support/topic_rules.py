@@ -86,7 +86,7 @@ def _other_agents(d):
     yield where, f"with the prior {low!r} and", not level and not other
     yield where, "Agents with an assumed prior have a risk of", not level and other
     narrow = any(a["lower"] is not None and a["upper"] - a["lower"] < 0.005 for a in agents.values())
-    yield where, "Thick mark: an interval too narrow", narrow
+    yield where, "Thick mark: a very narrow interval", narrow
 
 
 def _languages(d):

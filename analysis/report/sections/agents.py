@@ -353,7 +353,7 @@ def _caption(document: Document) -> tuple[str, str]:
     every: list[Read] = [("agents", name, key, "risk") for name in risks]
     marks = [Sentence("Thin tick: risk after unlimited training data.")]
     if any(map(_narrow, document["agents"].values())):
-        marks.append(Sentence("Thick mark: an interval too narrow for a bar."))
+        marks.append(Sentence("Thick mark: a very narrow interval."))
     explanation = paragraph(*marks)
     if not greater(document, places[1], places[0]):
         text = f"With every prior, the risk is {about(risks[high])}."

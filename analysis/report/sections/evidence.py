@@ -181,7 +181,7 @@ def _most_error(document: Document, key: str) -> float:
 
 
 def _weights_caption(document: Document) -> tuple[str, str]:
-    marks = "Open circle: prior. Filled circle: posterior. Diamond: the agent's posterior, from its own prior."
+    marks = "Open circle: prior. Filled circle: posterior. Diamond: the agent's posterior."
     shown = _weightiest_shown(document)
     return (
         paragraph(_led(document, "weights", "the posterior"), _led(document, "agent_weights", "the agent's posterior")),

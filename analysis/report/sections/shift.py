@@ -220,9 +220,7 @@ def _informs(document: Document) -> bool:
 
 
 def _caption(document: Document) -> tuple[str, str]:
-    marks = Sentence(
-        "Rows: kinds of item by what the hypotheses say of them, with their shares in training and on the test."
-    )
+    marks = Sentence("Rows: kinds of item by what the hypotheses say of them.")
     share = document["shift"]["new_share"]
     if share > 0:
         text = f"{percent(share)} of the items on the test are of kinds that do not occur in training."

@@ -163,7 +163,8 @@ def _failure_line(document: Document) -> Sentence:
     if first is None:
         worth = "No failure line is stated."
     elif alike and len(lines) > 1:
-        worth = f"Failing completely is worth {line_in_words(lines[first])} under each hypothesis that has a reward."
+        which = "" if len(lines) == len(document["fail_utility"]) else " that has a reward"
+        worth = f"Failing completely is worth {line_in_words(lines[first])} under each hypothesis{which}."
         claims = [holds(lambda d: len({repr(v) for v in d["fail_utility"].values() if v is not None}) == 1)]
     else:
         worth = plainly([f"{line_in_words(lines[name])} under {name!r}" for name in names])

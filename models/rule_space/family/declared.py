@@ -146,14 +146,24 @@ class Rules(Reward):
     def expressions(self, who: str) -> dict[str, Expression]:
         return {f"{who}: feature {e.text!r}": e for e in self.features}
 
+    def under(self, prior: Any) -> "Rules":
+        """Return the space under another prior over its rules."""
+        stated = self.written()
+        return Rules(stated.pop("rules"), **(stated | {"prior": prior_over_rules(prior)}))
+
+    def without_multipliers(self) -> "Rules":
+        """Return the space without multipliers."""
+        stated = self.written() | {"prior": self.prior}
+        return Rules(stated.pop("rules"), **{key: value for key, value in stated.items() if key != "multipliers"})
+
     def constant(self) -> ExpressionReward:
         """Return the rule that approves of every item."""
         return self.of("0 == 0")
 
     def of(self, rule: str) -> ExpressionReward:
         """Return the reward of one rule."""
-        high, low = self.reward
-        return ExpressionReward(parse(f"where({rule}, {high!r}, {low!r})"))
+        high, low = (repr(int(x) if x.is_integer() and abs(x) < 1e15 else x) for x in self.reward)
+        return ExpressionReward(parse(f"where({rule}, {high}, {low})"))
 
     @override
     def written(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.expressions.parser import parse
+from reward_hypotheses.data.expressions.syntax import Expression
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.fitted_family import Members
@@ -22,9 +23,10 @@ from reward_hypotheses.models.hypotheses.reward import (
     FittedReward,
     Reward,
 )
+from reward_hypotheses.models.inference.special import LOG_2
 from reward_hypotheses.models.priors.languages import LANGUAGES
 from reward_hypotheses.models.rule_space.counts import CellCounts
-from reward_hypotheses.models.rule_space.family.declared import OverRules, Rules, prior_over_rules
+from reward_hypotheses.models.rule_space.family.declared import OverRules, Rules
 from reward_hypotheses.models.rule_space.family.literals import Literals
 from reward_hypotheses.models.rule_space.outcomes.acting import Acting
 from reward_hypotheses.models.rule_space.outcomes.choices import MostProbableRules, RuleChoices, choices
@@ -60,6 +62,8 @@ class FittedRules(FittedReward):
         The distinct patterns of literals among the training items.
     beside : dict of str to ndarray of bool (pattern,)
         Of each listed hypothesis that predicts equally in equal patterns: its prediction.
+    alphabet : tuple of Expression
+        Expressions beside the rules, whose names a simplicity prior over the rules counts too.
     """
 
     space: ClassVar[bool] = True
@@ -72,6 +76,7 @@ class FittedRules(FittedReward):
     noise: tuple[tuple[float, float] | float, ...]
     seen: np.ndarray
     beside: Mapping[str, np.ndarray]
+    alphabet: tuple[Expression, ...] = ()
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -89,7 +94,7 @@ class FittedRules(FittedReward):
         space = self.literals.space
         factors = {self.rules.names.index(name): x for name, x, _ in self.rules.factors}
         if isinstance(stated, OverRules):
-            return simplicity_prior(space, stated.language, self.columns, factors)
+            return simplicity_prior(space, stated.language, self.columns, factors, self.alphabet)
         return (uniform_prior if stated == "uniform" else feature_sets_prior)(space, factors)
 
     @cached_property
@@ -104,9 +109,25 @@ class FittedRules(FittedReward):
 
     def under(self, prior: Any) -> "FittedRules":
         """Return the space under another prior over its rules."""
-        stated = self.rules.written()
-        rules = Rules(stated.pop("rules"), **(stated | {"prior": prior_over_rules(prior)}))
-        return replace(self, rules=rules, _kept={})
+        return replace(self, rules=self.rules.under(prior), _kept={})
+
+    def by_simplicity(self, prior: Any, alphabet: Sequence[Expression]) -> "FittedRules":
+        """Return the space under ``2^-bits`` alone, without multipliers.
+
+        The expressions of `alphabet` stand beside it.
+        """
+        moved = self.under(prior)
+        return replace(moved, rules=moved.rules.without_multipliers(), alphabet=tuple(alphabet), _kept={})
+
+    @override
+    def bits_together(self, language: Any, columns: Sequence[str], beside: Sequence[Expression]) -> float | None:
+        own, first = self.rules.prior, self.literals.expressions[0]
+        known = isinstance(own, OverRules) and own.language == language and self.alphabet == tuple(beside)
+        if not known or self.rules.factors:
+            return None
+        around = self.rules.of(first.text).expression, first, *self.literals.expressions, *beside
+        outer, inner = language.bits(around, columns)[:2]
+        return float(outer - inner - self.prior.log_total / LOG_2)
 
     def given(self, feedbacks: Sequence[int]) -> RuleWeights:
         """Return the weights of the rules given some of the feedbacks."""

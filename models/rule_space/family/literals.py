@@ -41,21 +41,7 @@ class Literals:
         """
         out = np.empty((len(self.expressions), *shape), bool)
         for k, expression in enumerate(self.expressions):
-            plain = column(expression.program[0].name) if len(expression.program) == 1 and expression.columns else None
-            if plain is not None and plain.dtype == bool:
-                out[k] = plain
-                continue
-            values = np.asarray(expression.bounded(column, bound)[0])
-            if np.isnan(values).any():
-                raise InputError(
-                    f"rules: feature {expression.text!r} is undefined for some items; define it for all of them"
-                )
-            if values.dtype != bool and not np.isin(values, (0, 1)).all():
-                raise InputError(
-                    f"rules: feature {expression.text!r} is true or false in training and another number in some items here; "
-                    "give it as true or false"
-                )
-            out[k] = values
+            out[k] = truth_of(expression, column, bound)
         return out
 
     def on(self, table: Table) -> np.ndarray:
@@ -66,6 +52,22 @@ class Literals:
             found.flags.writeable = False
             self._on[id(table)] = table, found
         return self._on[id(table)][1]
+
+
+def truth_of(expression: Expression, column: ColumnOf, bound: BoundOf) -> np.ndarray:
+    """Return whether a condition is true; InputError where it is neither true nor false."""
+    plain = column(expression.program[0].name) if len(expression.program) == 1 and expression.columns else None
+    if plain is not None and plain.dtype == bool:
+        return plain
+    values = np.asarray(expression.bounded(column, bound)[0])
+    if np.isnan(values).any():
+        raise InputError(f"rules: feature {expression.text!r} is undefined for some items; define it for all of them")
+    if values.dtype != bool and not np.isin(values, (0, 1)).all():
+        raise InputError(
+            f"rules: feature {expression.text!r} is true or false in training and another number in some items here; "
+            "give it as true or false"
+        )
+    return values.astype(bool)
 
 
 def literals_of(name: str, rules: Rules, tables: Sequence[Table]) -> Literals:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.models.posterior import METHODS
 from reward_hypotheses.models.priors.languages import LANGUAGES
 from reward_hypotheses.models.priors.simplicity import Simplicity
+from reward_hypotheses.models.rule_space.family.asked import AskedRules, asked_of
 from reward_hypotheses.study.section_reader import (
     Problems,
     distinct,
@@ -82,6 +84,7 @@ class AnalysisSpec:
         list_of(whole_number(1, 10**15), "whole numbers from 1 to 10^15"), (1, 10, 100, 1000)
     )
     languages: tuple[Simplicity, ...] = key(languages, tuple(map(Simplicity, LANGUAGES)))
+    rules: Mapping[str, AskedRules] = key(asked_of, MappingProxyType({}))
     support: str | None = key(text)
     ledger: str | None = key(path_like('that of a ledger, such as "ledger.jsonl"'))
 

@@ -220,7 +220,7 @@ def test_an_interval_that_is_a_point_is_a_tick(demo):
     ticks = [line for line in lines if line.get_marker() == "|" and line.get_markeredgewidth() > 4]
     narrow = [one for one in document["agents"].values() if one["upper"] - one["lower"] < 0.005]
     assert [tick.get_xdata()[0] for tick in ticks] == [one["lower"] for one in narrow] and len(ticks) == 2
-    assert "Thick mark: an interval too narrow for a bar." in point("risk_by_agent_prior", document)[1]
+    assert "Thick mark: a very narrow interval." in point("risk_by_agent_prior", document)[1]
     wide = document | {"agents": {k: one for k, one in document["agents"].items() if one not in narrow}}
     assert "Thick mark" not in point("risk_by_agent_prior", wide)[1]
 

@@ -175,7 +175,7 @@ def test_a_part_of_the_risk_that_would_grow_says_why():
 
     assert said(0.13).endswith("would raise this part to 13.0%, because it rules out other hypotheses.")
     assert said(0.1).endswith("would lower this part to 10.0%.")
-    assert said(0.1201).endswith("leaves this part unchanged.") and said(0.13, 0.006) == said(0.1201)
+    assert said(0.1201).endswith("more data changes nothing.") and said(0.13, 0.006) == said(0.1201)
     assert what_stays({"risk_parts": None}, "a", "b") == ""
 
 

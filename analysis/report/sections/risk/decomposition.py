@@ -212,7 +212,7 @@ def what_stays(document: Document, agent: str, truth: str) -> Sentence:
             )
             return paragraph(Sentence(f"{apart}.", claims=[silent]), rises)
         return Sentence(
-            f"{apart}; more such data leaves this part unchanged.",
+            "Training cannot separate the two; more data changes nothing.",
             claims=[silent, *claims_alike(left, now)],
         )
     if part["left"] > 0:
@@ -304,7 +304,7 @@ def _informs(document: Document) -> bool:
 
 
 def _caption(document: Document) -> tuple[str, str]:
-    return dangerous(document), Sentence("Row: the hypothesis that the agent follows. Column: the true hypothesis.")
+    return dangerous(document), Sentence("Row: what the agent follows. Column: the true hypothesis.")
 
 
 def dangerous(document: Document) -> Sentence:

@@ -8,13 +8,21 @@ from reward_hypotheses.analysis.report.phrases import counted, percent
 from reward_hypotheses.analysis.report.presentation import Document, Presentation, texts
 from reward_hypotheses.analysis.report.tables.table_model import Column, PaperTable, share
 
+SIMPLICITY = "simplicity, "
+"""Before the language, in the name of a prior."""
+
 
 def present(document: Document) -> Iterator[Presentation]:
     """Present every space of rules."""
     for name, space in (document.get("rule_spaces") or {}).items():
         place = ("rule_spaces", name)
-        found = [_heaviest(space, place), *_priors(document, space, place), *_features(space, place)]
-        tables = [_top(name, space), _by_prior(name, space), *_by_feature(name, space)]
+        if space["hypothesis"]:
+            found = [_heaviest(space, place), *_priors(document, space, place), *_features(space, place)]
+        else:
+            told = _outcome(space, place) or _priors(document, space, place)
+            found = [*_simplest(space, place), *told]
+        of = f" of {name!r}" if len(document["rule_spaces"]) > 1 else ""
+        tables = [_top(name, space, of), _by_prior(name, space, of), *_by_feature(name, space, of)]
         yield Presentation(
             f"rule_space {name}",
             "rules",
@@ -47,6 +55,41 @@ def _heaviest(space: Mapping[str, Any], place: tuple[str, ...]) -> Sentence:
     more = "At least " if tied == len(space["top"]) < space["rules"] else ""
     text = f"{more}{tied} rules share the highest weight, {percent(top['weight'])} of the space each, such as {top['rule']!r}."
     return Sentence(text, first, tied, claims=[most, equal])
+
+
+def _simplest(space: Mapping[str, Any], place: tuple[str, ...]) -> list[Sentence]:
+    """Return the rule that each language of simplicity puts first."""
+    firsts = {name: of["first"] for name, of in space["priors"].items() if name.startswith(SIMPLICITY)}
+    if not firsts:
+        return []
+    said: list[str] = []
+    for name, first in firsts.items():
+        alike = (
+            f"{' and '.join(map(repr, first))} alike"
+            if len(first) == 2
+            else f"{space['priors'][name]['tied']:,} alike, such as {first[0]!r}"
+        )
+        language = f"{'' if said else 'language '}{name.removeprefix(SIMPLICITY)!r}"
+        said.append(f"{repr(first[0]) if len(first) == 1 else alike} ({language})")
+    same = holds(lambda d: all(d[place[0]][place[1]]["priors"][n]["first"] == first for n, first in firsts.items()))
+    counts = [(*place, "priors", name, "tied") for name in firsts]
+    return [Sentence(f"Simplicity puts first {', '.join(said)}.", *counts, claims=[same])]
+
+
+def _outcome(space: Mapping[str, Any], place: tuple[str, ...]) -> list[Sentence]:
+    """Return how often an agent that draws a rule chooses what the study asks about."""
+    shares = {name: of["outcome"] for name, of in space["priors"].items() if of["outcome"] is not None}
+    if not shares:
+        return []
+    low, high = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
+    places = [(*place, "priors", name, "outcome") for name in (low, high)]
+    what = f"An agent that draws a rule chooses {space['outcome']!r}"
+    if percent(shares[low]) == percent(shares[high]):
+        every = [(*place, "priors", name, "outcome") for name in shares]
+        claims = [holds(lambda d: all(abs(_at(d, p) - shares[low]) < 0.0011 for p in every))]
+        return [Sentence(f"{what} in {percent(shares[low])} of scenes, whatever the prior.", places[0], claims=claims)]
+    text = f"{what} in {percent(shares[low])} of scenes with {low!r}, and in {percent(shares[high])} with {high!r}."
+    return [Sentence(text, *places, claims=[below(places[0], places[1])])]
 
 
 def _priors(document: Document, space: Mapping[str, Any], place: tuple[str, ...]) -> list[Sentence]:
@@ -84,7 +127,7 @@ def _features(space: Mapping[str, Any], place: tuple[str, ...]) -> list[Sentence
     return [Sentence(text, (*place, "features", 0, "disputed"), claims=[most])]
 
 
-def _top(name: str, space: Mapping[str, Any]) -> PaperTable:
+def _top(name: str, space: Mapping[str, Any], of: str) -> PaperTable:
     columns = (
         Column("rule", "rule"),
         share("weight", "weight"),
@@ -95,22 +138,33 @@ def _top(name: str, space: Mapping[str, Any]) -> PaperTable:
     caption = (
         f"The heaviest rules of {name!r}: posterior weight in the space, length in the language 'rules', wrong labels."
     )
-    return PaperTable(_key("rules", name), f"Heaviest rules of {name!r}", caption, columns, rows)
+    return PaperTable(_key("rules", name), f"Heaviest rules{of}", caption, columns, rows)
 
 
-def _by_prior(name: str, space: Mapping[str, Any]) -> PaperTable:
+def _by_prior(name: str, space: Mapping[str, Any], of: str) -> PaperTable:
+    asked = space["outcome"]
     columns = (
         Column("prior", "prior over rules"),
-        Column("first", "heaviest rule"),
-        share("weight", "weight"),
+        Column("first", "heaviest rules"),
+        share("weight", "weight of each"),
         share("risk", "risk"),
+        *([] if asked is None else [share("outcome", asked)]),
     )
-    rows = tuple((prior, of["first"], of["weight"], of["risk"]) for prior, of in space["priors"].items())
-    caption = f"Priors over the rules of {name!r}: the heaviest rule (of equals the first), and the risk of an agent that draws a rule by it."
-    return PaperTable(_key("rule_priors", name), f"Priors over the rules of {name!r}", caption, columns, rows)
+    rows = tuple(
+        (prior, _heads(of), of["weight"], of["risk"], *([] if asked is None else [of["outcome"]]))
+        for prior, of in space["priors"].items()
+    )
+    caption = f"Priors over the rules of {name!r}: the heaviest rules, and what an agent does that draws a rule by the prior and the labels."
+    return PaperTable(_key("rule_priors", name), f"Priors over rules{of}", caption, columns, rows)
 
 
-def _by_feature(name: str, space: Mapping[str, Any]) -> list[PaperTable]:
+def _heads(of: Mapping[str, Any]) -> str:
+    """Return the heaviest rules of a prior, at most three by name."""
+    names = ", ".join(of["first"][:3])
+    return f"{names} and {of['tied'] - 3:,} more" if of["tied"] > 3 else names
+
+
+def _by_feature(name: str, space: Mapping[str, Any], of: str) -> list[PaperTable]:
     if not space["features"]:
         return []
     words = {
@@ -123,7 +177,7 @@ def _by_feature(name: str, space: Mapping[str, Any]) -> list[PaperTable]:
     columns = Column("feature", "feature"), *(share(key, text) for key, text in words.items())
     rows = tuple((f["feature"], *(f[key] for key in words)) for f in space["features"])
     caption = "The risk of two rules drawn from the space, by which of them reads a feature."
-    return [PaperTable(_key("rule_features", name), f"Risk by feature of {name!r}", caption, columns, rows)]
+    return [PaperTable(_key("rule_features", name), f"Rules by feature{of}", caption, columns, rows)]
 
 
 def _key(table: str, name: str) -> str:

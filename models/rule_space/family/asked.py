@@ -1,0 +1,57 @@
+"""Spaces of rules that a study asks about, and that no hypothesis holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.expressions.parser import parse
+from reward_hypotheses.data.expressions.syntax import Expression
+from reward_hypotheses.models.rule_space.family.declared import Rules, rules_of
+
+
+@dataclass(frozen=True)
+class AskedRules:
+    """A space of rules beside the hypotheses: what an agent that draws one of them does.
+
+    Attributes
+    ----------
+    rules : Rules
+    outcome : Expression or None
+        A condition of an option, such as ``"red_paint & ~flags"``; the results have the share of scenes of the test in
+        which such an agent chooses an option of which it is true.
+    """
+
+    rules: Rules
+    outcome: Expression | None = None
+
+
+def asked_of(stated: Any) -> dict[str, AskedRules]:
+    """Read spaces of rules by name, as [hypotheses] has them, each perhaps with an outcome.
+
+    Raises
+    ------
+    InputError
+        No table of spaces, or what `rules_of` refuses; every problem of every space.
+    """
+    if not isinstance(stated, Mapping) or not stated:
+        raise InputError(
+            f'{shown(stated)}; name a space of rules, such as "any rule" = {{ rules = ["red_paint", "flags"], prior = "uniform", '
+            'source = "..." }'
+        )
+    out: dict[str, AskedRules] = {}
+    problems: list[str] = []
+    for name, entry in stated.items():
+        try:
+            if not str(name).strip():
+                raise InputError("the name is empty; give it a name that a reader understands")
+            if not isinstance(entry, Mapping) or "rules" not in entry:
+                raise InputError(f'{shown(entry)}; give rules = [...], the features, and source = "..."')
+            outcome = entry.get("outcome")
+            rules = rules_of({key: value for key, value in entry.items() if key != "outcome"})
+            out[str(name)] = AskedRules(rules, None if outcome is None else parse(outcome))
+        except InputError as error:
+            problems.extend(f"{name!r}: {problem}" for problem in error.problems)
+    if problems:
+        raise InputError(problems)
+    return out
