@@ -149,12 +149,12 @@ class PaperTable:
 
     def csv(self) -> bytes:
         """Return all columns and rows as a CSV file, numbers in full."""
-        stream = io.StringIO(newline="")
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([_full(column.key) for column in self.columns])
-        for row in self.rows:
-            writer.writerow([_full(value) for value in row])
-        return stream.getvalue().encode()
+        out = []
+        for row in ([column.key for column in self.columns], *self.rows):
+            stream = io.StringIO(newline="")
+            csv.writer(stream).writerow(map(_full, row))  # with "\n" as line end, Python 3.12 leaves "\r" unquoted
+            out.append(stream.getvalue().removesuffix("\r\n"))
+        return "".join(f"{line}\n" for line in out).encode()
 
     def cut(self) -> "PaperTable":
         """Return the table cut to fit on paper, with a note on the rest."""
