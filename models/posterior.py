@@ -1,7 +1,7 @@
 """The posterior over hypotheses: one evidence, which every prior reweights."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -387,14 +387,3 @@ def posterior_weights(prior: np.ndarray, log_prior: np.ndarray, log_evidence: np
     if np.max(product) > 1e-200:
         return product / math.fsum(product.tolist())
     return normalise_log(log_posterior)
-
-
-def cells_of(valuation: Valuation, rules: Sequence[int]) -> np.ndarray:
-    """Return the cell of each item: (item,) of uint64.
-
-    A cell is a code of the rules' predictions for the item.
-    """
-    code = np.zeros(valuation.table.n_items, np.uint64)
-    for items, cells in valuation.each(lambda block: (block.items, block.cells(rules))):
-        code[items] = cells
-    return code

@@ -98,16 +98,17 @@ def unmodelled_of(stated: Mapping[str, Any]) -> Unmodelled:
     return Unmodelled(stated["unmodelled"], stated.get("source"))
 
 
-def cell_codes(predictions: Iterable[np.ndarray]) -> np.ndarray:
+def cell_codes(predictions: Iterable[tuple[tuple[int, int], np.ndarray]]) -> np.ndarray:
     """Return one number for each vector of predictions.
 
-    Predictions are arrays of bool, rule by rule. The number of a vector is the same in every table.
+    Predictions are arrays of bool, with the number of the rule, and of the literal where it is a space of rules: the rules
+    of a space predict alike where all literals do. The number of a vector is the same in every table.
 
     A 64-bit hash (Zobrist's): two of a million vectors share one with probability 3e-8.
     """
     code: Any = np.uint64(0)
-    for h, predicted in enumerate(predictions):
-        code = code ^ np.where(predicted, np.uint64(_mixed(h + 1)), np.uint64(0))
+    for (rule, literal), predicted in predictions:
+        code = code ^ np.where(predicted, np.uint64(_mixed(rule + 1 + (literal << 32))), np.uint64(0))
     return np.asarray(code, np.uint64)
 
 
@@ -132,7 +133,7 @@ class CellPosterior(FittedReward, Indifferent):
     hypothesis : int
         Its position among the hypotheses.
     rules : tuple of int
-        Positions of the other hypotheses, whose predictions make the cells.
+        Positions of the other hypotheses, whose predictions make the cells; of a space of rules, those of all its rules.
     codes : ndarray (cell,) of uint64
         Codes of the cells that were seen, ascending.
     true, items : ndarray (feedback, cell)
@@ -185,8 +186,8 @@ class CellPosterior(FittedReward, Indifferent):
         return at, self.codes[at] == codes
 
     @override
-    def catastrophe(self, cells: Callable[[Sequence[int]], np.ndarray]) -> np.ndarray:
-        at, seen = self.place(cells(self.rules))
+    def catastrophe(self, cells: Callable[[Sequence[tuple[int, int]]], np.ndarray]) -> np.ndarray:
+        at, seen = self.place(cells(list(enumerate(self.rules))))
         return np.where(seen, 1.0 - self.mean[at], self.unknown)
 
     def bounds(self) -> "tuple[CellPosterior, CellPosterior]":

@@ -4,7 +4,7 @@ One class for each way to state a reward.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, override
 
@@ -118,7 +118,11 @@ class Reward(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} is not evaluated before it is fitted")
 
-    def catastrophe(self, cells: Callable[[Sequence[int]], np.ndarray]) -> np.ndarray | None:
+    def predictions_on(self, block: Any, h: int) -> Iterable[np.ndarray]:
+        """Yield predictions, (option, scene) each, that determine those of all its rules."""
+        yield block.better(h)
+
+    def catastrophe(self, cells: Callable[[Sequence[tuple[int, int]]], np.ndarray]) -> np.ndarray | None:
         """Return the probability that each item is worse than failing.
 
         None where the reward decides which items are.
@@ -126,7 +130,7 @@ class Reward(ABC):
         Parameters
         ----------
         cells : callable
-            Positions of rules -> which cell of their predictions each item is in.
+            Numbers and positions of rules -> which cell of their predictions each item is in.
         """
         return None
 

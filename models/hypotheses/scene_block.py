@@ -248,12 +248,13 @@ class Block:
             lambda some: self.worse_each(some).astype(float),
         )
 
-    def cells(self, rules: Sequence[int]) -> np.ndarray:
+    def cells(self, rules: Sequence[tuple[int, int]]) -> np.ndarray:
         """Return the cell of each item: (option, scene).
 
-        A cell is one number for each vector of predictions by the rules.
+        A cell is one number for each vector of predictions by the rules, given by number and place.
         """
-        return cell_codes(self.better(h) for h in rules)
+        rewards = self.valuation.hypotheses.rewards
+        return cell_codes(((n, k), p) for n, h in rules for k, p in enumerate(rewards[h].predictions_on(self, h)))
 
     def worse_each(self, some: "Members") -> np.ndarray:
         """Return where draws of a family call an option worse than failing.

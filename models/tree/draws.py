@@ -16,8 +16,9 @@ from reward_hypotheses.models.feedback.evidence import Evidence
 from reward_hypotheses.models.feedback.kinds.labels import Labels
 from reward_hypotheses.models.hypotheses.hypotheses import weight_names
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.posterior import Posterior, cells_of
+from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.tree.name_escaping import variable_name
+from reward_hypotheses.models.weights.label_cells import cells_of
 
 LEAST_DRAWS = 4000
 """Draws from which the ends of an interval come, however few the tree holds."""
@@ -214,7 +215,10 @@ class Groups:
         """
         cells = self.posterior.cell_posterior
         assert cells is not None
-        at, _ = cells.place(cells_of(valuation, cells.rules))
+        spaces = self.posterior.spaces
+        listed = [(n, h) for n, h in enumerate(cells.rules) if h not in spaces]
+        of_spaces = [(n, spaces[h]) for n, h in enumerate(cells.rules) if h in spaces]
+        at, _ = cells.place(cells_of(valuation.table, valuation, listed, of_spaces))
         return cells.label_draws(n, rng, blind=group == "prior")[:, at]
 
     def _each(self) -> Iterator[tuple[Feedback, Valuation]]:

@@ -1,11 +1,33 @@
 """The posterior of an agent that extrapolates by simplicity, rule by rule."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import override
 
 import numpy as np
 
+from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.posterior import Posterior, posterior_weights
+from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.priors.simplicity import Simplicity
+
+
+@dataclass(frozen=True, eq=False)
+class SimplicityAmongRules(Prior):
+    """A simplicity prior among the rules of a list: 0 for an unmodelled hypothesis."""
+
+    simplicity: Simplicity
+
+    @property
+    @override
+    def name(self) -> str:
+        return self.simplicity.name
+
+    @override
+    def log_weights(self, hypotheses: Hypotheses) -> np.ndarray:
+        rules = list(hypotheses.rules)
+        out = np.full(len(hypotheses), -np.inf)
+        out[rules] = self.simplicity.log_prior_among(hypotheses, rules)
+        return out
 
 
 def by_simplicity(posterior: Posterior, prior: Simplicity) -> Posterior:
@@ -28,11 +50,12 @@ def by_simplicity(posterior: Posterior, prior: Simplicity) -> Posterior:
         for k, e in enumerate(evidence):
             e.log_evidence[h] = fitted.log_evidence(range(k + 1)) - fitted.log_evidence(range(k))
     hypotheses = hypotheses.instead(moved)
-    log_prior = prior.log_prior_among(hypotheses, hypotheses.rules)
+    among = SimplicityAmongRules(prior)
+    log_prior = among.log_prior(hypotheses)
     return replace(
         posterior,
         hypotheses=hypotheses,
-        prior=prior,
+        prior=among,
         log_prior=log_prior,
         log_evidence=log_evidence,
         weights=posterior_weights(np.exp(log_prior), log_prior, log_evidence),

@@ -22,9 +22,10 @@ from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.models.linear_family.integrate import MOST_NUTS, Nuts, fit_family
 from reward_hypotheses.models.linear_family.likelihood_terms import in_steps
-from reward_hypotheses.models.posterior import METHODS, Estimate, Posterior, cells_of, posterior_weights
+from reward_hypotheses.models.posterior import METHODS, Estimate, Posterior, posterior_weights
 from reward_hypotheses.models.priors.base import Prior
 from reward_hypotheses.models.rule_space.family.fitted import FittedRules
+from reward_hypotheses.models.weights.label_cells import cells_of
 from reward_hypotheses.models.weights.shared_nuisances import exactly
 
 if TYPE_CHECKING:
@@ -215,7 +216,10 @@ def _with_cells(
     assert none is not None
     unmodelled = hypotheses.rewards[none]
     assert isinstance(unmodelled, Unmodelled)
-    codes = [cells_of(valuation, range(len(rules))) for valuation in over]
+    fixed, spaces = hypotheses.fixed, hypotheses.fitted_spaces
+    listed = [(n, fixed.index(h)) for n, h in enumerate(rules) if h in fixed]
+    of_spaces = [(n, spaces[h]) for n, h in enumerate(rules) if h in spaces]
+    codes = [cells_of(d.items, over[k] if over else None, listed, of_spaces) for k, d in enumerate(feedback)]
     labels, counts = [data.observed for data in feedback], [data.counts for data in feedback]
     cells = cell_posterior(unmodelled, none, rules, codes, labels, counts)
     before = 0.0
@@ -305,12 +309,6 @@ def space_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback], line: F
         return []
     from reward_hypotheses.models.rule_space.family.fit import rule_problems
 
-    if hypotheses.unmodelled is not None:
-        none, space = hypotheses.names[hypotheses.unmodelled], hypotheses.names[hypotheses.spaces[0]]
-        return [
-            f"hypothesis {none!r} is unmodelled and {space!r} is a space of rules; cells are vectors of what listed rules predict, so "
-            "give one or the other"
-        ]
     pairs = ((hypotheses.names[h], hypotheses.rule_space(h), line.values[h]) for h in hypotheses.spaces)
     return [problem for name, rules, value in pairs for problem in rule_problems(name, rules, feedback, value)]
 

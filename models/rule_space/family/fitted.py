@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, override
@@ -227,6 +227,16 @@ class FittedRules(FittedReward):
         return RulesOnTest(self)
 
 
+def real_literals(literals: np.ndarray, failing: np.ndarray | None) -> np.ndarray:
+    """Return what determines the predictions of all rules: (literal + 1, *shape).
+
+    No rule predicts that an item is better than failing that is failing itself, and the constant rule predicts it of all
+    others.
+    """
+    real = np.ones(literals.shape[1:], bool) if failing is None else ~failing
+    return np.concatenate([literals & real, real[None]])
+
+
 def _either(condition: np.ndarray, yes: np.ndarray | bool, no: np.ndarray | bool) -> np.ndarray | bool:
     """Return the bits of `yes` where those of a condition are set, else of `no`."""
     if yes is no:
@@ -280,6 +290,10 @@ class RulesOnTest(FittedReward):
         high, low = self.fitted.rules.reward
         approved = np.clip((values - low) / (high - low), 0.0, 1.0)
         return abs(low) + (abs(high) - abs(low)) * approved
+
+    @override
+    def predictions_on(self, block: Any, h: int) -> Iterable[np.ndarray]:
+        return real_literals(self.fitted.literals.evaluate(block.column, block.bound, block.shape), block.failing)
 
     @override
     def worse(self, block: Any, h: int) -> np.ndarray:

@@ -125,9 +125,10 @@ def test_two_feedbacks_share_their_cells():
 def test_cells_do_not_depend_on_the_table():
     rng = np.random.default_rng(3)
     rules = rng.random((70, 3000)) < 0.5
-    codes = cell_codes(rules)
+    codes = cell_codes(((h, 0), predicted) for h, predicted in enumerate(rules))
     assert len(set(codes.tolist())) == len({c.tobytes() for c in rules.T})
-    assert (cell_codes(rules[:, 1000:]) == codes[1000:]).all()
+    later = cell_codes(((h, 0), predicted) for h, predicted in enumerate(rules[:, 1000:]))
+    assert (later == codes[1000:]).all()
 
 
 LABELS = [0, 1, 1, 0] * 5  # flags xor deep

@@ -38,7 +38,9 @@ def test_is_that_of_all_rules_listed(both, language, policy):
 
 def test_letters_weigh_rules_by_their_shortest_text(both):
     """In letters an agent weighs a rule by the characters of its shortest text, 8 bits each."""
-    tree = fits({"any": space(["red", "flags", "level"], prior=rh.Simplicity("letters"))}, rh.Uniform(source="a test"), TRAINING)
+    tree = fits(
+        {"any": space(["red", "flags", "level"], prior=rh.Simplicity("letters"))}, rh.Uniform(source="a test"), TRAINING
+    )
     top = rh.top_rules(tree, 30)["prior"].to_series()
     assert top["red"] / top["flags"] == pytest.approx(2.0**16)
     assert top["red"] / top["red & level"] == pytest.approx(2.0**48)
