@@ -291,8 +291,7 @@ def policy_of(policy: Any) -> Policy:
 
 def probability(prob: Any, of: str = "the interval") -> float:
     """Return a probability above 0 and below 1; else raise InputError."""
-    advice = f"give the probability of {of}, above 0 and below 1, such as 0.95"
-    return share(prob, "prob", advice, include_one=False)
+    return share(prob, "prob", f"give the probability of {of}, above 0 and below 1, such as 0.95", include_one=False)
 
 
 type AgentLike = "Prior | xr.DataTree | None"
@@ -326,9 +325,8 @@ def case_of(
     beliefs: Agent = Extrapolating(prior=agent if isinstance(agent, Prior) else None)
 
     def told(of: Hypotheses) -> FailureLine | None:
-        if agent_fail_utility is None:
-            return None
-        return stated_line(agent_fail_utility, of.names, "agent_fail_utility", may_lack=of.may_lack_line)
+        stated, names = agent_fail_utility, of.names
+        return None if stated is None else stated_line(stated, names, "agent_fail_utility", may_lack=of.may_lack_line)
 
     own: tuple[Posterior, FailureLine] | None = None
     if fitted is not None and rectangular:
@@ -371,8 +369,7 @@ def _rewards_of(
     from reward_hypotheses.models.hypotheses.callable_registry import callables_of
     from reward_hypotheses.models.tree.read import hypotheses_in
 
-    judges = hypotheses_in(tree)
-    agents = {} if fitted is None else hypotheses_in(fitted)
+    judges, agents = hypotheses_in(tree), {} if fitted is None else hypotheses_in(fitted)
     # a family's weights are what each tree says of them, so two trees of one family are about different agents
     rectangular = bool(agents) and (
         list(agents.items()) != list(judges.items())

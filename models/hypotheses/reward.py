@@ -69,9 +69,9 @@ class Reward(ABC):
         return {}
 
     def bits_together(self, language: Any, columns: Sequence[str], beside: Sequence[Expression]) -> float | None:
-        """Return ``-log2 sum 2^-bits`` over the rules of a space that is fitted by a language.
+        """Return ``-log2 sum 2^-bits`` over the rules of a fitted space.
 
-        None of any other reward, and of a space whose prior is another. `beside` are the other expressions of the list.
+        None of any other reward, and of a space whose prior is not that of the language. `beside` are the other expressions of the list.
         """
         return None
 
