@@ -12,7 +12,7 @@ from reward_hypotheses.models.rule_space.family.declared import Rules, rules_of
 
 @dataclass(frozen=True)
 class AskedRules:
-    """A space of rules beside the hypotheses: what an agent that draws one of them does.
+    """A space of rules beside the hypotheses, and what drawn rules would choose.
 
     Attributes
     ----------
