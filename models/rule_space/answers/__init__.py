@@ -1,0 +1,1 @@
+"""Choices and stops as evidence over all rules of a space."""

@@ -1,0 +1,171 @@
+"""Choices and stops of a feedback, counted by what each rule approves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reward_hypotheses.models.feedback.boltzmann.model import Rational
+from reward_hypotheses.models.feedback.kinds.choices import Choices
+from reward_hypotheses.models.rule_space.answers.kinds import Kinds
+
+DIRECT = 16  # bits of a code of cells up to which codes are counted without sorting
+LONGEST = 62  # bits
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Units that offer equally many options, and the same of them failing.
+
+    Attributes
+    ----------
+    columns : ndarray of bool (literal, unit, option)
+        Literals of the options that are not failing, the chosen one first unless failing was chosen.
+    chose_failing : bool
+    times : ndarray (unit,)
+        How often each answer was given.
+    first : int
+        The first of its kinds.
+    """
+
+    columns: np.ndarray
+    chose_failing: bool
+    times: np.ndarray
+    first: int
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The answers of a feedback, as rules of a space explain them.
+
+    Attributes
+    ----------
+    groups : tuple of Group
+    kinds : Kinds
+    rationality : float or (str, float, float)
+        A number, or the parameters of its prior, as the feedback has them.
+    gap : float or None
+        The difference of the rewards where the scale is raw; None where it is the unit scale.
+    human : str or None
+        Feedbacks of one human share a rationality.
+    """
+
+    groups: tuple[Group, ...]
+    kinds: Kinds
+    rationality: float | tuple[str, float, float]
+    gap: float | None
+    human: str | None
+
+    def counts(self, members: np.ndarray) -> np.ndarray:
+        """Return how many answers are of each kind: (set, table, kind), of sets (set, literal)."""
+        n_sets, s = members.shape
+        tables = np.arange(1 << (1 << s))
+        bits = (tables[:, None] >> np.arange(1 << s) & 1).astype(float)  # (table, cell)
+        n_kinds = len(self.kinds.chosen)
+        out = np.zeros((n_sets, len(tables), n_kinds))
+        for row, of in enumerate(members.tolist()):
+            flat = out[row].reshape(-1)
+            for group in self.groups:
+                cells, times = _distinct_cells(group, of)
+                multiple = np.zeros((1 << s, len(cells)))
+                for option in cells.T:
+                    np.add.at(multiple, (option, np.arange(len(cells))), 1.0)
+                approved = np.rint(bits @ multiple).astype(np.int64)
+                if cells.shape[1] and not group.chose_failing:
+                    approved = 2 * approved + bits[:, cells[:, 0]].astype(np.int64)
+                place = approved + group.first + n_kinds * tables[:, None]
+                flat += np.bincount(place.ravel(), np.tile(times, len(tables)), minlength=len(flat))
+        return out
+
+    def factor(self, counts: np.ndarray) -> np.ndarray:
+        """Return what the rationality of each rule is multiplied by: (rule,); 0 where nothing differs."""
+        scale = self.kinds.scale(counts)
+        if self.gap is not None:
+            return np.full(len(counts), self.gap)
+        return np.divide(1.0, scale, out=np.zeros(len(scale)), where=scale > 0)
+
+
+def _distinct_cells(group: Group, members: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct cells of units, and how often each occurs.
+
+    uint8 (kind of unit, option) and (kind of unit,). The order of the options that were not chosen does not count.
+    """
+    cells = np.zeros(group.columns.shape[1:], np.uint8)
+    for q, literal in enumerate(members):
+        cells |= group.columns[literal].astype(np.uint8) << np.uint8(q)
+    first = 0 if group.chose_failing else 1
+    cells[:, first:] = np.sort(cells[:, first:], axis=1)
+    s, n = len(members), cells.shape[1]
+    if s * n > LONGEST:
+        cells, which = np.unique(cells, axis=0, return_inverse=True)
+        return cells, np.bincount(which.reshape(-1), group.times)
+    shifts = s * np.arange(n)
+    code = (cells.astype(np.int64) << shifts).sum(axis=1)
+    if s * n <= DIRECT:
+        times = np.bincount(code, group.times, minlength=1 << (s * n))
+        code = np.flatnonzero(times)
+        times = times[code]
+    else:
+        code, which = np.unique(code, return_inverse=True)
+        times = np.bincount(which, group.times)
+    return (code[:, None] >> shifts & ((1 << s) - 1)).astype(np.uint8), times
+
+
+def answers_of(data: Rational, literals: np.ndarray, reward: tuple[float, float], line: float) -> Answers:
+    """Lay out choices or stops for the rules of a space.
+
+    Parameters
+    ----------
+    literals : ndarray of bool (literal, item)
+        Of the items that are used.
+    reward, line : (float, float), float
+        Rewards of approved and other items, and what failing is worth.
+    """
+    high, low = reward
+    columns, real, chosen, n_failing = _laid_out(data, literals)
+    chose_failing = ~np.take_along_axis(real, chosen[:, None], axis=1)[:, 0] if real.shape[1] else n_failing > 0
+    if not isinstance(data, Choices):
+        chose_failing = np.asarray(data.observed, bool) | ~real[:, 0]
+    n_real = real.sum(axis=1)
+    rank = np.where(real, 1, 2)
+    rank[np.arange(len(rank)), chosen] -= ~chose_failing
+    order = np.argsort(rank, axis=1, kind="stable")
+    keys = np.stack([n_real, n_failing, chose_failing])
+    w, measures_choices = (line - low) / (high - low), isinstance(data, Choices)
+    groups: list[Group] = []
+    shapes: list[tuple[int, int, int, float]] = []
+    for n, m, failed in np.unique(keys, axis=1).T.tolist():
+        units = np.flatnonzero((keys == np.array([[n], [m], [failed]])).all(axis=0))
+        laid = np.take_along_axis(columns[:, units], order[None, units], axis=2)[:, :, :n]
+        groups.append(Group(np.ascontiguousarray(laid), bool(failed), data.times[units], len(shapes)))
+        chosen_worth = (w,) if failed or not n else (0.0, 1.0)
+        shapes += [(a, n - a, m, worth) for a in range(n + 1) for worth in chosen_worth]
+    approved, rejected, failing, worth = (np.array(of) for of in zip(*shapes, strict=True))
+    n_options = approved + rejected
+    share = approved / np.maximum(n_options, 1)
+    kinds = Kinds(
+        approved,
+        rejected,
+        failing,
+        worth.astype(float),
+        w,
+        share * (1.0 - share) if measures_choices else np.square(approved - w),
+        n_options >= 2 if measures_choices else n_options == 1,
+    )
+    if measures_choices and data.scale == "unit" and not kinds.measured.any() and (n_options + failing >= 2).any():
+        data.refuse_no_spread()  # type: ignore[attr-defined]
+    return Answers(tuple(groups), kinds, data.rationality, high - low if data.scale == "raw" else None, data.human)
+
+
+def _laid_out(data: Rational, literals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return literals by unit and option, which options are real, the chosen one, and how many are failing.
+
+    bool (literal, unit, option), bool (unit, option), int (unit,) and int (unit,). A stop is a choice between failing and
+    one option.
+    """
+    if isinstance(data, Choices):
+        columns = np.array([data.grid(literal, False) for literal in literals])
+        failing = (data.inside & ~data.real).sum(axis=1)
+        return columns, data.real, np.asarray(data.observed).argmax(axis=1), failing
+    real = data.real[:, None]
+    return literals[:, :, None], real, np.zeros(len(real), int), np.where(real[:, 0], 1, 2)
