@@ -11,7 +11,7 @@ Integrand = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def log_integrals(f: Integrand, n: int, lo: float, hi: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Integrate ``exp(f_i)`` over the line for i = 0..n-1, each as `log_integral` does.
+    """Integrate ``exp(f_i)`` over the line, for each i as `log_integral` does.
 
     From one first interval, each is widened while its ends are within 45 nats of the maximum, and narrowed until that
     region spans a third of the nodes; then the nodes of the trapezoid rule are doubled until two rules agree to 1e-10.

@@ -29,22 +29,24 @@ class Rule(NamedTuple):
 
 
 class RuleWeights:
-    """Weights of all rules: ``w(T, f) = p(T, f) prod_d L_d(n_d(T, f)) / Z``.
+    """Weights of all rules: ``w(T, f) = p(T, f) prod_d L_d(n_d(T, f)) A(T, f) / Z``.
 
-    n_d is the number of wrong labels in feedback d, and L_d the evidence of so many. Weights are computed set by set
-    when asked for; what is kept are the counts of cells and the mass of each set.
+    n_d is the number of wrong labels in feedback d, L_d the evidence of so many, and A the evidence of choices and stops.
+    Weights are computed set by set when asked for; what is kept are the counts of cells and the mass of each set.
 
     Parameters
     ----------
     space : RuleSpace
     prior : RulePrior
     labels : sequence of (CellCounts, noise), optional
-        Counts with labels of each feedback and its noise, (a, b) or a number. Without labels the weights are the prior.
+        Counts with labels of each feedback and its noise, (a, b) or a number.
+    answered : list of ndarray (C(K, s), 2^(2^s)), optional
+        Log evidence of choices and stops by size, set and table, nats. Without any feedback the weights are the prior.
 
     Attributes
     ----------
     log_normaliser : float
-        ``log Z``, the log marginal likelihood of the labels, nats; 0 without labels.
+        ``log Z``, the log marginal likelihood of the feedback, nats; 0 without feedback.
     log_mass : list of ndarray (C(K, s),)
         Log weight of each set of s literals.
 
@@ -54,19 +56,26 @@ class RuleWeights:
         No rule can explain the labels (a noise of 0).
     """
 
-    def __init__(self, space: RuleSpace, prior: RulePrior, labels: Sequence[tuple[CellCounts, Noise]] = ()) -> None:
+    def __init__(
+        self,
+        space: RuleSpace,
+        prior: RulePrior,
+        labels: Sequence[tuple[CellCounts, Noise]] = (),
+        answered: Sequence[np.ndarray] | None = None,
+    ) -> None:
         self.space = space
         self.prior = prior
         self._given = tuple(labels)
+        self._answered, best, self._answers_span = _from_best(answered)
         self._labels = self._evidence(NEGLIGIBLE)
         self._log_total = 0.0
-        if self._given:
+        if self._given or answered is not None:
             found = list(each_in_threads(self._summed, self._chunks()))
             mass = [np.concatenate([f[1] for f in found if f[0] == s]) for s in space.sizes]
         else:
             mass = [prior.log_mass(s) for s in space.sizes]
         self._log_total = log_sum_exp(np.concatenate(mass))
-        first = math.fsum(evidence.first for _, evidence in self._labels)
+        first = math.fsum([best, *(evidence.first for _, evidence in self._labels)])
         if not math.isfinite(self._log_total + first):
             raise InputError("no rule of the space explains every label; give a noise above 0, such as [1, 19]")
         self.log_mass = [m - self._log_total for m in mass]
@@ -152,6 +161,8 @@ class RuleWeights:
         It is rounded as the rules' own are.
         """
         out = self.prior.tables[s].max(axis=1)[self.prior.kind[s]] + self.prior.sets[s]
+        if self._answered is not None:
+            out += self._answered[s].max(axis=1)
         for counts, evidence in labels:
             out += evidence.beyond(_least(counts, s) - evidence.lowest)
         return out - self._log_total
@@ -169,7 +180,7 @@ class RuleWeights:
             return out
         s = min(self.space.sizes, key=lambda size: fewest[size].min())
         place = int(fewest[s].argmin())
-        reach = within + self.prior.span
+        reach = within + self.prior.span + self._answers_span
         for counts, noise in self._given:
             low = min(int(_least(counts, s).min()) for s in self.space.sizes)
             wrong = counts.n_true + int(counts.cells[s][place][sums[s][place] < 0].sum())
@@ -189,6 +200,8 @@ class RuleWeights:
         for lo in range(0, len(rows), step):
             some, part = rows[lo : lo + step], out[lo : lo + step]
             self.prior.rows(s, some, out=part)
+            if self._answered is not None:
+                part += self._answered[s][some]
             for counts, evidence in labels:
                 wrong = _scratch("wrong", part.shape, np.int64)
                 subset_sums(counts.cells[s][some], counts.n_true - evidence.lowest, wrong)
@@ -217,6 +230,15 @@ class RuleWeights:
         block -= highest[:, None]
         with np.errstate(divide="ignore"):
             return s, highest + np.log(np.exp(block, out=block).sum(axis=1))
+
+
+def _from_best(answered: Sequence[np.ndarray] | None) -> tuple[Sequence[np.ndarray] | None, float, float]:
+    """Return log evidences less the best, the best, and the difference of the best and the worst."""
+    if answered is None:
+        return None, 0.0, 0.0
+    best = max(float(of.max()) for of in answered)
+    worst = min(float(of[np.isfinite(of)].min()) for of in answered)
+    return [of - best for of in answered], best, best - worst
 
 
 _arrays = threading.local()

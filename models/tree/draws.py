@@ -1,7 +1,7 @@
 """Draws of a fitted model, in the groups that ArviZ reads."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from reward_hypotheses.models.feedback.kinds.labels import Labels
 from reward_hypotheses.models.hypotheses.hypotheses import weight_names
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.rule_space.answers.inputs import inputs_of
+from reward_hypotheses.models.rule_space.weights import Rule
 from reward_hypotheses.models.tree.name_escaping import variable_name
 from reward_hypotheses.models.weights.label_cells import cells_of
 
@@ -96,10 +98,8 @@ class Groups:
                 values[:, none] = np.nan
         for h, rules in self.rules.items():  # drawn with its rule
             for key in after:
-                assert isinstance(data, Labels)  # a space of rules takes no other kind
-                wrong = posterior.spaces[h].wrong(posterior.feedback.index(data), rules["posterior"])
-                after[key][:, h] = data.eps_draws(
-                    wrong, data.n_answers, substream(seed, f"posterior {human} of {self.names[h]}")
+                after[key][:, h] = self._with_rules(
+                    data, h, rules["posterior"], substream(seed, f"posterior {human} of {self.names[h]}")
                 )
         for h, fitted in posterior.families.items():  # drawn with its weights
             for key in after:
@@ -107,6 +107,22 @@ class Groups:
                 if isinstance(data, Rational) and key == "rationality" and fitted.linear.sd is not None:
                     before[key][:, h] = 1.0  # under a normal prior the weights say how rational
         return after, before
+
+    def _with_rules(self, data: Feedback, h: int, rules: Sequence[Rule], rng: np.random.Generator) -> np.ndarray:
+        """Draw the nuisance of a feedback, each with a rule of a space: (draw,)."""
+        fitted, feedback = self.posterior.spaces[h], self.posterior.feedback
+        if isinstance(data, Labels):
+            return data.eps_draws(fitted.wrong(feedback.index(data), rules), data.n_answers, rng)
+        assert fitted.answers is not None  # a space of rules takes no other kind
+        shared = [
+            k for k, other in enumerate(feedback) if other is data or (data.shares and other.shares == data.shares)
+        ]
+        out = np.empty(len(rules))
+        for rule, at in _places(rules).items():
+            integral = fitted.answers.of_rule(shared, rule.size, rule.place, rule.table)
+            assert integral is not None
+            out[at] = np.exp(integral.draws(len(at), rng))
+        return out
 
     def _thinned(self, values: np.ndarray) -> np.ndarray:
         """Return the draws of NUTS that the tree holds, evenly spaced.
@@ -194,12 +210,7 @@ class Groups:
             The feedback as the hypothesis reads it, the inputs, and the positions in `rows` that have these inputs.
         """
         if h in self.rules:
-            fitted = self.posterior.spaces[h]
-            literals = fitted.literals.on(data.items)
-            for place, row in enumerate(rows):
-                predicted = fitted.predictions([self.rules[h][group][row]], literals)[0]
-                failing = data.items.failing()
-                yield data, predicted if failing is None else predicted & ~failing, np.array([place])
+            yield from self._inputs_of_rules(data, valuation, h, [self.rules[h][group][row] for row in rows])
             return
         if h not in self.reward_weights:
             yield data, data.at(valuation, h), np.arange(len(rows))
@@ -207,6 +218,20 @@ class Groups:
         reader = self.posterior.families[h].linear.read_by(data)
         for place, weights in enumerate(self.reward_weights[h][group][rows]):
             yield reader, self.posterior.inputs_of_member(reader, valuation, h, weights), np.array([place])
+
+    def _inputs_of_rules(
+        self, data: Feedback, valuation: Valuation, h: int, rules: Sequence[Rule]
+    ) -> Iterator[tuple[Feedback, np.ndarray, np.ndarray]]:
+        """Yield the inputs of a likelihood under drawn rules of a space, a rule at a time."""
+        fitted, failing = self.posterior.spaces[h], data.items.failing()
+        literals, line = fitted.literals.on(data.items), valuation.line.values[h]
+        assert isinstance(line, float)
+        for rule, at in _places(rules).items():
+            approved = fitted.predictions([rule], literals)[0]
+            if isinstance(data, Rational):
+                yield data, inputs_of(data, approved, fitted.rules.reward, line), np.array(at)
+            else:
+                yield data, approved if failing is None else approved & ~failing, np.array(at)
 
     def _by_cell(self, valuation: Valuation, n: int, group: str, rng: np.random.Generator) -> np.ndarray:
         """Draw the label probability of each item under the unmodelled hypothesis.
@@ -353,3 +378,11 @@ class Groups:
             values = data.log_prior(self.theta["posterior"][str(data.name)])
             variables |= {data.variable(k): self._by_draw(v) for k, v in values.items()}
         return xr.Dataset(variables, coords=self._coords())
+
+
+def _places(rules: Sequence[Rule]) -> dict[Rule, list[int]]:
+    """Return where each distinct rule stands."""
+    places: dict[Rule, list[int]] = {}
+    for place, rule in enumerate(rules):
+        places.setdefault(rule, []).append(place)
+    return places

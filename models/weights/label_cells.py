@@ -7,7 +7,8 @@ import numpy as np
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.hypotheses.none_of_the_above import cell_codes
 from reward_hypotheses.models.hypotheses.valuation import Valuation
-from reward_hypotheses.models.rule_space.family.fitted import FittedRules, real_literals
+from reward_hypotheses.models.rule_space.family.fitted import FittedRules
+from reward_hypotheses.models.rule_space.family.predictions import real_literals
 
 
 def cells_of(

@@ -88,7 +88,7 @@ def weigh(
     evidence = [_among(evidence[k] if fixed else None, data, fixed, len(hypotheses)) for k, data in enumerate(feedback)]
     estimates = [replace(e, classes=w.classes, mcse=w.mcse) for e, w in zip(estimates, evidence, strict=bool(fixed))]
     if hypotheses.spaces:
-        hypotheses, evidence = _with_spaces(hypotheses, feedback, over, evidence)
+        hypotheses, evidence = _with_spaces(hypotheses, feedback, line, over, evidence)
         if not fixed:
             estimates = [
                 Estimate(str(d.name), "exact", e.classes, e.mcse) for d, e in zip(feedback, evidence, strict=True)
@@ -170,7 +170,11 @@ def _with_families(
 
 
 def _with_spaces(
-    hypotheses: Hypotheses, feedback: Sequence[Feedback], over: Sequence[Valuation], evidence: Sequence[Evidence]
+    hypotheses: Hypotheses,
+    feedback: Sequence[Feedback],
+    line: FailureLine,
+    over: Sequence[Valuation],
+    evidence: Sequence[Evidence],
 ) -> tuple[Hypotheses, list[Evidence]]:
     """Fit the spaces of rules, and add their evidence.
 
@@ -180,21 +184,21 @@ def _with_spaces(
 
     fitted: dict[int, FittedRules] = {}
     out: list[Evidence] = []
-    listed = {
-        hypotheses.names[h]: [data.at(valuation, i) for data, valuation in zip(feedback, over, strict=True)]
-        for i, h in enumerate(hypotheses.fixed)
-    }
-    labels = [data for data in feedback if isinstance(data, Labels)]
+    listed = {hypotheses.names[h]: i for i, h in enumerate(hypotheses.fixed)}
     for h in tracked(hypotheses.spaces):
-        fitted[h] = fit_rules(hypotheses.names[h], hypotheses.rule_space(h), labels, hypotheses.columns, listed)
+        worth = line.values[h]
+        assert isinstance(worth, float)  # `rule_problems`
+        about = hypotheses.names[h], hypotheses.rule_space(h), feedback, hypotheses.columns, worth
+        fitted[h] = fit_rules(*about, listed, over)
         before, top = 0.0, fitted[h].weights.top(1)
         for k, e in enumerate(evidence):
             until = fitted[h].log_evidence(range(k + 1))
             e.log_evidence[h] = until - before
             before = until
-            if not e.statistics.shape[1]:
-                e = replace(e, statistics=np.zeros((len(hypotheses), 1)))
-            e.statistics[h] = fitted[h].wrong(k, top)  # checks look at the heaviest rule
+            if isinstance(feedback[k], Labels):
+                if not e.statistics.shape[1]:
+                    e = replace(e, statistics=np.zeros((len(hypotheses), 1)))
+                e.statistics[h] = fitted[h].wrong(k, top)  # checks look at the heaviest rule
             out.append(e)
         evidence, out = out, []
     return hypotheses.instead(fitted), list(evidence)

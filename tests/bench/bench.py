@@ -89,6 +89,14 @@ def rule_spaces() -> None:
         done, peak = case(f"dependence{few}")
         row(f"  dependence on features after {labels} labels: first call", f"{done['first']:.3f} s", peak, "10 s")
         row("  warm", f"{done['seconds']:.3f} s", "", "")
+    done, peak = case("choices")
+    row(
+        f"{done['rules']:,} rules, 3 of 12 features, 1e5 choices of 4, rh.fit: first",
+        f"{done['first']:.2f} s",
+        peak,
+        "30 s",
+    )
+    row("  warm, vs numpy's counts rule by rule", f"{done['seconds']:.2f} s", *against(done, "seconds"))
     done, _ = case("listed")
     ratio = f"{done['beside'] / done['seconds']:.2f} x"
     what = f"fit and risk, {done['rules']} rules as a space, vs listed"

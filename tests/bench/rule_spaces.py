@@ -18,6 +18,7 @@ import numpy as np  # noqa: E402
 
 SAMPLED = 60
 ITEMS, SCENES, OPTIONS = 1_000_000, 10_000, 4
+CHOICES = 100_000
 FEW = 100  # labels after which nearly every rule keeps a weight
 
 
@@ -140,6 +141,32 @@ def risk(n: int) -> dict[str, Any]:
     return out | {"step": statistics.median(seconds(step) for _ in range(5))}
 
 
+def answers() -> dict[str, Any]:
+    """Whole fits to choices, beside counts of approved and chosen options by numpy alone."""
+    import reward_hypotheses as rh
+
+    names = [f"x{k}" for k in range(12)]
+    data = columns(names, (CHOICES, OPTIONS), 1)
+    worth = 1.5 * (data["x0"] & data["x1"]) + np.random.default_rng(2).gumbel(size=(CHOICES, OPTIONS))
+    chosen = worth == worth.max(axis=1, keepdims=True)
+    scenes = {"scene": np.repeat(np.arange(CHOICES), OPTIONS), "option": np.tile(np.arange(OPTIONS), CHOICES)}
+    table = scenes | {name: of.ravel() for name, of in (data | {"chosen": chosen}).items()}
+    space = {"any rule": rh.Rules(names, at_most=3, reward=(100, -100), prior="uniform", source="a bench")}
+    rules, total = sample(12, 3)
+
+    def work() -> Any:
+        feedback = [rh.Choices(table, "chosen")]
+        return rh.fit(space, rh.Uniform("a bench"), feedback, 0.0, draws=1, chains=1)
+
+    def use(approve: np.ndarray) -> None:
+        np.bincount(2 * approve.sum(axis=1) + (approve & chosen).any(axis=1))
+
+    def theirs() -> float:
+        return one_by_one(rules, total, data, use)
+
+    return measured(work, theirs, repeat=3) | {"rules": total}
+
+
 def dependence(n: int) -> dict[str, Any]:
     """Dependence of the risk on each feature."""
     import reward_hypotheses as rh
@@ -183,6 +210,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "dependence": lambda: dependence(ITEMS),
     "dependence, few labels": lambda: dependence(FEW),
     "listed": listed,
+    "choices": answers,
 }
 
 if __name__ == "__main__":

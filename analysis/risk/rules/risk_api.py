@@ -98,7 +98,7 @@ def dangerous_rules(
     """
     case, h, reward, made = _on_test(tree, test, policy, hypothesis)
     fitted, space = reward.fitted, reward.fitted.literals.space
-    classes = silent_classes(space, fitted.weights, fitted.weights, fitted.seen)
+    classes = silent_classes(space, fitted.weights, fitted.weights, fitted.signatures)
     found = dangerous_pairs(
         classes, reward.scenes(made), reward.acting(made, case.policy, h), reward.stakes(made, h), whole(n, "n", 1)
     )
@@ -146,7 +146,7 @@ def telling_labels(
     """
     case, h, reward, made = _on_test(tree, test, policy, hypothesis)
     fitted, scenes = reward.fitted, reward.scenes(made)
-    classes = silent_classes(fitted.literals.space, fitted.weights, fitted.weights, fitted.seen)
+    classes = silent_classes(fitted.literals.space, fitted.weights, fitted.weights, fitted.signatures)
     found = labels_within_class(classes, 0, scenes, reward.acting(made, case.policy, h), reward.stakes(made, h))
     order = np.argsort(found.left, kind="stable")[: whole(n, "n", 1)]
     items = made.items.T[scenes.choices.T]

@@ -9,16 +9,13 @@ import numpy as np
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.feedback.kinds.labels import Labels
 from reward_hypotheses.models.hypotheses.scene_block import Block
-from reward_hypotheses.models.rule_space.counts import subset_sums
 from reward_hypotheses.models.rule_space.family.asked import AskedRules
 from reward_hypotheses.models.rule_space.family.declared import PRIORS
 from reward_hypotheses.models.rule_space.family.fitted import FittedRules, RulesOnTest
 from reward_hypotheses.models.rule_space.family.literals import truth_of
 from reward_hypotheses.models.rule_space.outcomes.choices import block_ranges, choices
 from reward_hypotheses.models.rule_space.outcomes.dependence import dependence_by_feature
-from reward_hypotheses.models.rule_space.outcomes.silence import Signatures, agreeing
 
 LISTED = 10
 TIED = 1e-9
@@ -56,7 +53,7 @@ class RuleSpaces(Section[Document]):
         for h, fitted in case.posterior.spaces.items():
             name = case.judge_names[h]
             yield f"intervals and bounds of the risk hold the prior over the rules of {name!r} fixed: rule_spaces has other priors"
-            inside = [who for who in fitted.beside if _holds(fitted, who)]
+            inside = [who for who in fitted.patterns.beside if _holds(fitted, who)]
             if inside:
                 listed = " and ".join(map(repr, inside[:3])) + (
                     f" and {len(inside) - 3} more" if len(inside) > 3 else ""
@@ -72,17 +69,14 @@ class RuleSpaces(Section[Document]):
 
 def _holds(fitted: FittedRules, who: str) -> bool:
     """Return whether some rule agrees with a listed hypothesis in training."""
-    signatures = Signatures(fitted.literals.space, fitted.seen)
-    return bool(len(agreeing(signatures, fitted.weights, signatures.approving(fitted.beside[who]))[0]))
+    return bool(len(fitted.equivalent_to(who)[0]))
 
 
 def fitting(fitted: FittedRules) -> tuple[int, float]:
     """Return how many rules contradict no label, and their posterior weight."""
     space, n, weight = fitted.literals.space, 0, 0.0
     for s, lo, hi in block_ranges(space):
-        fits = np.isfinite(fitted.before.log_block(s, lo, hi))
-        for counts in fitted.counts:
-            fits &= subset_sums(counts.cells[s][lo:hi], counts.n_true) == 0
+        fits = np.isfinite(fitted.before.log_block(s, lo, hi)) & (fitted.against(s, lo, hi) == 0)
         if fits.any():
             n += int(np.count_nonzero(fits))
             weight += float(fitted.weights.block(s, lo, hi)[fits].sum())
@@ -112,13 +106,14 @@ class _Space:
 
 
 def _fitted(case: Case, name: str, asked: AskedRules) -> FittedRules:
-    """Fit a space that the study asks about to the judge's labels, once for all tests."""
+    """Fit a space that the study asks about to the judge's feedback, once for all tests."""
     from reward_hypotheses.models.rule_space.family.fit import fit_rules
 
     if ("rules", name) not in case.known:
-        labels = [data for data in case.posterior.feedback if isinstance(data, Labels)]
+        feedback, worth = case.posterior.feedback, case.valuation.line.values[0]
+        assert isinstance(worth, float)  # one number for all
         try:
-            case.known["rules", name] = fit_rules(name, asked.rules, labels, case.posterior.hypotheses.columns, {})
+            case.known["rules", name] = fit_rules(name, asked.rules, feedback, case.posterior.hypotheses.columns, worth)
         except InputError as error:
             raise InputError(f"[analysis] rules: {p.removeprefix('hypothesis ')}" for p in error.problems) from None
     fitted: FittedRules = case.known["rules", name]

@@ -14,7 +14,7 @@ from reward_hypotheses.data.rounding_error_bounds import bound_of
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 from reward_hypotheses.models.rule_space.formulas import least_costs
-from reward_hypotheses.models.rule_space.outcomes.silence import NamedRules, Signatures, agreeing
+from reward_hypotheses.models.rule_space.outcomes.silence import NamedRules, agreeing
 from reward_hypotheses.models.rule_space.space import RuleSpace
 from reward_hypotheses.models.rule_space.weights import Rule
 from reward_hypotheses.models.tree.read import in_order, posterior_of
@@ -78,8 +78,7 @@ def equivalent_rules(tree: xr.DataTree, rule: str, n: int = 20, hypothesis: str 
     found: list[Rule] = []
     weights, simplest = np.zeros(0), ""
     if approved is not None:
-        signatures = Signatures(fitted.literals.space, fitted.seen)
-        rules, weights = agreeing(signatures, fitted.weights, signatures.approving(approved))
+        rules, weights = agreeing(fitted.signatures, fitted.weights, fitted.signatures.approving(approved))
         symbols = _symbols(fitted.literals.space, rules)
         keys = np.stack([rules.size, rules.place, rules.table], axis=1)
         order = np.lexsort((symbols, -np.round(weights / max(weights.max(initial=0.0), 1e-300), 12)))[:most]
@@ -161,8 +160,10 @@ def _approved(tree: xr.DataTree, fitted: FittedRules, rule: str) -> np.ndarray |
     size = len(next(iter(values.values())))
     literals = fitted.literals.evaluate(values.__getitem__, lambda name: bound_of(values[name]), (size,))
     approved = np.broadcast_to(np.asarray(expression.evaluate(values.__getitem__), bool), size)
-    rows, which = np.unique(np.packbits(np.hstack([fitted.seen, literals]), axis=0), axis=1, return_inverse=True)
-    n = fitted.seen.shape[1]
+    rows, which = np.unique(
+        np.packbits(np.hstack([fitted.patterns.seen, literals]), axis=0), axis=1, return_inverse=True
+    )
+    n = fitted.patterns.seen.shape[1]
     by_row: Any = np.full((2, rows.shape[1]), False)
     which = which.reshape(-1)
     for k, value in enumerate((True, False)):

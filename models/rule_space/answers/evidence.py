@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import each_in_threads
 from reward_hypotheses.models.inference.many_integrals import log_integrals
 from reward_hypotheses.models.inference.nuisance_priors import LogNormal
@@ -29,8 +30,8 @@ class AnswerEvidence:
     Parameters
     ----------
     space : RuleSpace
-    answers : dict of int to Answers
-        By the place of the feedback among all.
+    answers : dict of int to Answers or None
+        By the place of the feedback among all; None of a tree that was read back, whose evidence is `known`.
     known : dict of frozenset of int to list of ndarray, optional
         Evidence that is known: of feedbacks together, by set and table.
     contradicted : dict of int to list of ndarray
@@ -40,7 +41,7 @@ class AnswerEvidence:
     def __init__(
         self,
         space: RuleSpace,
-        answers: Mapping[int, Answers],
+        answers: Mapping[int, Answers | None],
         known: Mapping[frozenset[int], BySet] | None = None,
         contradicted: Mapping[int, BySet] | None = None,
     ) -> None:
@@ -49,7 +50,7 @@ class AnswerEvidence:
         self.contradicted = dict(contradicted or {})
         by_human: dict[str | int, list[int]] = {}
         for k, of in answers.items():
-            by_human.setdefault(k if of.human is None else of.human, []).append(k)
+            by_human.setdefault(k if of is None or of.human is None else of.human, []).append(k)
         self.humans = [frozenset(members) for members in by_human.values()]
 
     def log(self, feedbacks: Sequence[int]) -> BySet | None:
@@ -71,11 +72,19 @@ class AnswerEvidence:
 
         None where the rationality is a number.
         """
-        answers = [self.answers[k] for k in feedbacks]
+        answers = self._of(feedbacks)
         if not isinstance(answers[0].rationality, tuple):
             return None
         members = self.space.sets(size)[place : place + 1]
         return _by_rule(answers, [of.counts(members)[0, table : table + 1] for of in answers])
+
+    def _of(self, feedbacks: Sequence[int]) -> list[Answers]:
+        found = [of for k in feedbacks if (of := self.answers[k]) is not None]
+        if len(found) < len(feedbacks):
+            raise InputError(
+                "a tree that was read back holds the evidence of all choices and stops together; fit again"
+            )
+        return found
 
     def _rules(self, s: int, lo: int, hi: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the set, from lo, and the table of every rule of some sets: two arrays (rule,)."""
@@ -86,7 +95,7 @@ class AnswerEvidence:
     def _integrated(self, feedbacks: frozenset[int]) -> BySet:
         """Return the evidence of feedbacks of one human, and keep what contradicts the rules."""
         some = sorted(feedbacks)
-        answers = [self.answers[k] for k in some]
+        answers = self._of(some)
         out = [np.full((self.space.n_sets(s), 1 << (1 << s)), -math.inf) for s in self.space.sizes]
         against = {k: [np.zeros(of.shape, np.int64) for of in out] for k in some}
 

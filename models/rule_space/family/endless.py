@@ -119,7 +119,7 @@ class SpaceLimit:
         """
         mixed, done = [], set()
         for name, of in zip(names, classes.tolist(), strict=True):
-            if name in self.fitted.beside and of not in done:
+            if name in self.fitted.patterns.beside and of not in done:
                 done.add(of)
                 found = self.fitted.equivalent_to(name)
                 mixed.append(_Class(tuple(np.flatnonzero(classes == of).tolist()), *found))

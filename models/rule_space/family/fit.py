@@ -1,4 +1,4 @@
-"""Fit a rule space to labels."""
+"""Fit a rule space to labels, choices and stops."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,24 +8,50 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.models.feedback.base import Feedback
+from reward_hypotheses.models.feedback.boltzmann.model import Rational
+from reward_hypotheses.models.feedback.kinds.choices import Choices
 from reward_hypotheses.models.feedback.kinds.labels import Labels
+from reward_hypotheses.models.feedback.kinds.stops import Stops
+from reward_hypotheses.models.hypotheses.valuation import Valuation
+from reward_hypotheses.models.rule_space.answers.evidence import AnswerEvidence
+from reward_hypotheses.models.rule_space.answers.layout import answers_of
 from reward_hypotheses.models.rule_space.counts import CellCounts, count_cells
 from reward_hypotheses.models.rule_space.family.declared import Rules
 from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 from reward_hypotheses.models.rule_space.family.literals import Literals, literals_of
-from reward_hypotheses.models.rule_space.outcomes.scenes import distinct_columns, patterns_in
+from reward_hypotheses.models.rule_space.family.patterns_in_training import patterns_of
+from reward_hypotheses.models.rule_space.space import RuleSpace
+
+MOST_FEATURES = 3
+"""Of a rule that choices or stops are evidence of."""
+MOST_TABLES = 20_000_000
+"""Sets times truth tables whose evidence of choices and stops is held."""
+REASONS = {
+    "rankings": "a ranking is several choices, of which each depends on the options that are left",
+    "ratings": "the cut points of a rating are inferred too, rule by rule",
+    "rewards": "numbers say how much better an item is, and rules say only whether",
+    "demonstrations": "a walk is explained by planning, rule by rule",
+    "proxy": "a proxy is explained by planning, rule by rule",
+}
 
 
 def rule_problems(name: str, rules: Rules, feedback: Sequence[Feedback], line: Any) -> list[str]:
     """Return why a rule space cannot be fitted to feedback at a failure line."""
     high, low = rules.reward
     who = f"hypothesis {name!r}"
-    out = [
-        f"{data.name or data.kind}: {who} is a space of rules, whose evidence is exact for labels alone, not for {data.kind}; "
-        "list rules as expressions, or leave one of the two out"
-        for data in feedback
-        if not isinstance(data, Labels)
-    ]
+    out = []
+    for data in feedback:
+        if not isinstance(data, (Labels, Choices, Stops)):
+            reason = REASONS.get(data.kind, "its likelihood is no function of what a rule approves")
+            out.append(
+                f"{data.name or data.kind}: {who} is a space of rules, whose evidence is exact for labels, choices and stops, not for "
+                f"{data.kind}: {reason}; list rules as expressions, or leave one of the two out"
+            )
+        elif rules.at_most > MOST_FEATURES and not isinstance(data, Labels):
+            out.append(
+                f"{data.name or data.kind}: {who} has rules of {rules.at_most} features, and {data.kind} are evidence of rules of at most "
+                f"{MOST_FEATURES}; give at_most = {MOST_FEATURES}"
+            )
     if not isinstance(line, float):
         out.append(f"fail_utility: {who} is a space of rules, for which failing is worth a number; give one")
     elif not low <= line < high:
@@ -39,16 +65,22 @@ def rule_problems(name: str, rules: Rules, feedback: Sequence[Feedback], line: A
 def fit_rules(
     name: str,
     rules: Rules,
-    feedback: Sequence[Labels],
+    feedback: Sequence[Feedback],
     columns: Sequence[str],
-    listed: Mapping[str, Sequence[np.ndarray]],
+    line: float,
+    listed: Mapping[str, int] | None = None,
+    over: Sequence[Valuation] = (),
 ) -> FittedRules:
-    """Fit a rule space to labels.
+    """Fit a rule space to labels, choices and stops.
 
     Parameters
     ----------
-    listed : dict of str to sequence of ndarray (item,)
-        Predictions of the listed hypotheses, feedback by feedback.
+    line : float
+        What failing is worth, reward units.
+    listed : dict of str to int, optional
+        The listed hypotheses that stand beside the space, and their places in the valuations.
+    over : sequence of Valuation, optional
+        Of the listed hypotheses, by feedback.
 
     Raises
     ------
@@ -57,27 +89,19 @@ def fit_rules(
     """
     tables = list({id(data.items): data.items for data in feedback}.values())
     literals = literals_of(name, rules, tables)
-    on = {id(table): literals.on(table) for table in tables}
-    counts = tuple(_counted(literals, on[id(data.items)], data) for data in feedback)
-    noise = tuple(data.noise for data in feedback)
-    failing = [data.items.failing() for data in feedback]
-    real = [np.ones(data.items.n_items, bool) if f is None else ~f for data, f in zip(feedback, failing, strict=True)]
-    parts = [
-        on[id(data.items)] if f is None else on[id(data.items)][:, r]
-        for data, f, r in zip(feedback, failing, real, strict=True)
-    ]
-    every = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-    if listed:
-        first, pattern = distinct_columns(every)
-        seen = every[:, first]
-    else:
-        seen = patterns_in(every)
-    predictions = {
-        who: np.concatenate([p[r] for p, r in zip(by_feedback, real, strict=True)]).astype(bool)
-        for who, by_feedback in listed.items()
-    }
-    beside = {who: p[first] for who, p in predictions.items() if np.array_equal(p[first][pattern], p)}
-    fitted = FittedRules(rules, literals, tuple(columns), counts, noise, seen, beside)
+    rational = {k: data for k, data in enumerate(feedback) if isinstance(data, Rational)}
+    if rational:
+        _refuse_too_many(name, literals.space)
+    answers = {k: answers_of(data, literals.on(data.items), rules.reward, line) for k, data in rational.items()}
+    fitted = FittedRules(
+        rules,
+        literals,
+        tuple(columns),
+        tuple(_counted(literals, data) if isinstance(data, Labels) else None for data in feedback),
+        tuple(data.noise if isinstance(data, Labels) else None for data in feedback),
+        patterns_of(rules, literals, feedback, line, listed or {}, over),
+        AnswerEvidence(literals.space, answers) if answers else None,
+    )
     try:
         if not math.isfinite(fitted.weights.log_normaliser):
             raise InputError("labels that no rule explains")
@@ -86,11 +110,21 @@ def fit_rules(
     return fitted
 
 
-def _counted(literals: Literals, columns: np.ndarray, data: Labels) -> CellCounts:
+def _refuse_too_many(name: str, space: RuleSpace) -> None:
+    tables = sum(space.n_sets(s) << (1 << s) for s in space.sizes)
+    if tables > MOST_TABLES:
+        raise InputError(
+            f"hypothesis {name!r}: rules: choices and stops are evidence of at most {MOST_TABLES:,} truth tables, and {tables:,} are too "
+            "many; give fewer features, fewer thresholds, or a lower at_most"
+        )
+
+
+def _counted(literals: Literals, data: Labels) -> CellCounts:
     """Return the counts of labels by cell.
 
     An item that is failing is not better than failing under any rule, so its label is wrong where it is true.
     """
+    columns = literals.on(data.items)
     times = None if data.item_counts is None else data.item_counts.astype(np.int64)
     failing = data.items.failing()
     if failing is None or not failing.any():

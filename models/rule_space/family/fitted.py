@@ -1,8 +1,7 @@
 """A rule space that was fitted to labels, and what its rules do on a test."""
 
-import math
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, override
@@ -25,9 +24,12 @@ from reward_hypotheses.models.hypotheses.reward import (
 )
 from reward_hypotheses.models.inference.special import LOG_2
 from reward_hypotheses.models.priors.languages import LANGUAGES
-from reward_hypotheses.models.rule_space.counts import CellCounts
+from reward_hypotheses.models.rule_space.answers.evidence import AnswerEvidence
+from reward_hypotheses.models.rule_space.counts import CellCounts, subset_sums
 from reward_hypotheses.models.rule_space.family.declared import OverRules, Rules
 from reward_hypotheses.models.rule_space.family.literals import Literals
+from reward_hypotheses.models.rule_space.family.patterns import Patterns
+from reward_hypotheses.models.rule_space.family.predictions import draw_rules, predictions, real_literals
 from reward_hypotheses.models.rule_space.outcomes.acting import Acting
 from reward_hypotheses.models.rule_space.outcomes.choices import MostProbableRules, RuleChoices, choices
 from reward_hypotheses.models.rule_space.outcomes.risk import Stakes
@@ -54,14 +56,13 @@ class FittedRules(FittedReward):
     literals : Literals
     columns : tuple of str
         Columns of the first feedback's table, by which the language "columns" counts.
-    counts : tuple of CellCounts
-        One for each feedback.
+    counts : tuple of CellCounts or None
+        The labels of each feedback; None of choices and stops.
     noise : tuple
-        The noise of each feedback, (a, b) or a number.
-    seen : ndarray of bool (literal, pattern)
-        The distinct patterns of literals among the training items.
-    beside : dict of str to ndarray of bool (pattern,)
-        Of each listed hypothesis that predicts equally in equal patterns: its prediction.
+        The noise of each feedback, (a, b) or a number; None of choices and stops.
+    patterns : Patterns
+    answers : AnswerEvidence or None
+        Choices and stops.
     alphabet : tuple of Expression
         Expressions beside the rules, whose names a simplicity prior over the rules counts too.
     """
@@ -72,10 +73,10 @@ class FittedRules(FittedReward):
     rules: Rules
     literals: Literals
     columns: tuple[str, ...]
-    counts: tuple[CellCounts, ...]
-    noise: tuple[tuple[float, float] | float, ...]
-    seen: np.ndarray
-    beside: Mapping[str, np.ndarray]
+    counts: tuple[CellCounts | None, ...]
+    noise: tuple[tuple[float, float] | float | None, ...]
+    patterns: Patterns
+    answers: AnswerEvidence | None = None
     alphabet: tuple[Expression, ...] = ()
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
@@ -133,8 +134,10 @@ class FittedRules(FittedReward):
         """Return the weights of the rules given some of the feedbacks."""
         some = tuple(sorted(feedbacks))
         if some not in self._kept:
-            labels = [(self.counts[k], self.noise[k]) for k in some]
-            self._kept[some] = RuleWeights(self.literals.space, self.prior, labels)
+            pairs = ((self.counts[k], self.noise[k]) for k in some)
+            labels = [(of, noise) for of, noise in pairs if of is not None and noise is not None]
+            answered = None if self.answers is None else self.answers.log(some)
+            self._kept[some] = RuleWeights(self.literals.space, self.prior, labels, answered)
         weights: RuleWeights = self._kept[some]
         return weights
 
@@ -150,12 +153,12 @@ class FittedRules(FittedReward):
     @cached_property
     def signatures(self) -> Signatures:
         """Signatures of the rules on the patterns of training."""
-        return Signatures(self.literals.space, self.seen, distinct=True)
+        return Signatures(self.literals.space, self.patterns.seen, distinct=True, numbers=self.patterns.numbers)
 
     def equivalent_to(self, name: str) -> tuple[NamedRules, np.ndarray]:
-        """Return the rules that agree in training with one of `beside`, and weights."""
+        """Return the rules that training cannot tell from a listed hypothesis."""
         if ("equivalent", name) not in self._kept:
-            sought = self.signatures.approving(self.beside[name])
+            sought = self.patterns.beside[name]
             self._kept["equivalent", name] = agreeing(self.signatures, self.weights, sought)
         found: tuple[NamedRules, np.ndarray] = self._kept["equivalent", name]
         return found
@@ -176,27 +179,23 @@ class FittedRules(FittedReward):
 
     def drawn(self, n: int, rng: np.random.Generator, after: bool = True) -> list[Rule]:
         """Draw rules from their posterior, or from their prior, in random order."""
-        weights, space = self.weights if after else self.before, self.literals.space
-        mass = [weights.set_mass(s) for s in space.sizes]
-        ends = np.cumsum([len(m) for m in mass])
-        flat = np.concatenate(mass)
-        chosen, counts = np.unique(rng.choice(len(flat), n, p=flat / flat.sum()), return_counts=True)
-        out: list[Rule] = []
-        for at, times in zip(chosen.tolist(), counts.tolist(), strict=True):
-            s = int(np.searchsorted(ends, at, side="right"))
-            place = at - int(ends[s] - len(mass[s]))
-            row = weights.block(s, place, place + 1)[0]
-            tables = rng.choice(len(row), times, p=row / row.sum())
-            out += [Rule(s, place, int(t), float(row[t])) for t in tables]
-        return [out[k] for k in rng.permutation(n)]
+        return draw_rules(self.weights if after else self.before, n, rng)
 
     @override
     def members(self, n: int, table: Table, rng: np.random.Generator) -> list[Reward]:
         return [self.rules.of(self.name_of(rule)) for rule in self.drawn(n, rng)]
 
     def wrong(self, k: int, rules: Sequence[Rule]) -> np.ndarray:
-        """Return the number of wrong labels of some rules in feedback k: (rule,)."""
+        """Return the number of answers of feedback k that go against some rules: (rule,).
+
+        A wrong label; a choice of an option where there was a better one; a stop of an approved item, or none of another.
+        """
         counts = self.counts[k]
+        if counts is None:
+            assert self.answers is not None
+            self.answers.log(range(len(self.counts)))
+            against = self.answers.contradicted[k]
+            return np.array([against[r.size][r.place, r.table] for r in rules], float)
         return np.array(
             [
                 counts.n_true + sum(int(c) for b, c in enumerate(counts.cells[r.size][r.place]) if r.table >> b & 1)
@@ -205,48 +204,27 @@ class FittedRules(FittedReward):
             float,
         )
 
+    def against(self, s: int, lo: int, hi: int) -> np.ndarray:
+        """Return the number of answers that go against each rule of some sets: (set, table)."""
+        total = np.zeros((hi - lo, 1 << (1 << s)), np.int64)
+        for k, counts in enumerate(self.counts):
+            if counts is not None:
+                total += subset_sums(counts.cells[s][lo:hi], counts.n_true)
+            elif self.answers is not None:
+                self.answers.log(range(len(self.counts)))
+                total += self.answers.contradicted[k][s][lo:hi]
+        return total
+
     def predictions(self, rules: Sequence[Rule], literals: np.ndarray) -> np.ndarray:
         """Return whether rules approve of items: bool (rule, *shape).
 
         The literals are (literal, *shape).
         """
-        size = math.prod(literals.shape[1:])
-        out = np.empty((len(rules), size), bool)
-        for i, rule in enumerate(rules):
-            members = self.literals.space.members(rule.size, rule.place)
-            parts: list[np.ndarray | bool] = [bool(rule.table >> cell & 1) for cell in range(1 << rule.size)]
-            for literal in members:  # of cells that differ in one literal, the one that it is in
-                bits = np.packbits(literals[literal])
-                parts = [_either(bits, *pair) for pair in zip(parts[1::2], parts[::2], strict=True)]
-            found = parts[0]
-            out[i] = found if isinstance(found, bool) else np.unpackbits(found, count=size)
-        return out.reshape(len(rules), *literals.shape[1:])
+        return predictions(self.literals.space, rules, literals)
 
     @override
     def on_test(self, n_draws: int) -> Reward:
         return RulesOnTest(self)
-
-
-def real_literals(literals: np.ndarray, failing: np.ndarray | None) -> np.ndarray:
-    """Return what determines the predictions of all rules: (literal + 1, *shape).
-
-    No rule predicts that an item is better than failing that is failing itself, and the constant rule predicts it of all
-    others.
-    """
-    real = np.ones(literals.shape[1:], bool) if failing is None else ~failing
-    return np.concatenate([literals & real, real[None]])
-
-
-def _either(condition: np.ndarray, yes: np.ndarray | bool, no: np.ndarray | bool) -> np.ndarray | bool:
-    """Return the bits of `yes` where those of a condition are set, else of `no`."""
-    if yes is no:
-        return yes
-    if isinstance(yes, bool):
-        rest = condition if yes else ~condition
-        return rest if isinstance(no, bool) else (rest | no if yes else rest & no)
-    if isinstance(no, bool):
-        return ~condition | yes if no else condition & yes
-    return no ^ (condition & (yes ^ no))
 
 
 @dataclass(frozen=True, eq=False)

@@ -213,6 +213,11 @@ def agreeing(signatures: "Signatures", weights: Weights, sought: np.ndarray) -> 
     return NamedRules(sizes[order], places[order], tables[order]), of[order]
 
 
+def random_numbers(n: int) -> np.ndarray:
+    """Return the numbers of n items: uint64 (2, item)."""
+    return substream(0, "signatures of rules").integers(0, 1 << 64, size=(2, n), dtype=np.uint64)
+
+
 class Signatures:
     """Two sums of random numbers over the items that each rule approves.
 
@@ -222,17 +227,24 @@ class Signatures:
     items : ndarray of bool (K, item)
     distinct : bool, optional
         Whether the items are known to differ from one another.
+    numbers : ndarray of uint64 (2, item), optional
+        The numbers of items that are known to differ. Default: random numbers.
     """
 
     def __init__(
-        self, space: RuleSpace, items: np.ndarray, compiled: bool | None = None, distinct: bool = False
+        self,
+        space: RuleSpace,
+        items: np.ndarray,
+        compiled: bool | None = None,
+        distinct: bool = False,
+        numbers: np.ndarray | None = None,
     ) -> None:
         self.first = np.arange(items.shape[1]) if distinct else distinct_columns(items)[0]
         items = items if distinct else items[:, self.first]
         n = items.shape[1]
         sets = sum(space.n_sets(s) for s in space.sizes)
         compiled = sets * n > SMALL if compiled is None else compiled
-        random = substream(0, "signatures of rules").integers(0, 1 << 64, size=(2, n), dtype=np.uint64)
+        random = random_numbers(n) if numbers is None else numbers
         self.space, self.random = space, random
         self.sums = [_conjunctions(space.sets(s), items, random, compiled) for s in space.sizes]
 

@@ -28,18 +28,19 @@ def present(document: Document) -> Iterator[Presentation]:
             "rules",
             texts(*found),
             tables,
-            terminal=[_finding(space, place), *found],
-            finding=_finding(space, place),
+            terminal=[_finding(document, space, place), *found],
+            finding=_finding(document, space, place),
         )
 
 
-def _finding(space: Mapping[str, Any], place: tuple[str, ...]) -> Sentence:
+def _finding(document: Document, space: Mapping[str, Any], place: tuple[str, ...]) -> Sentence:
     n, total = space["fitting"], space["rules"]
     reads = (*place, "fitting"), (*place, "rules")
+    what = "label" if all(feedback["kind"] == "labels" for feedback in document["feedback"].values()) else "answer"
     if n == 0:
         none = holds(lambda d: d[place[0]][place[1]]["fitting"] == 0)
-        return Sentence(f"None of {total:,} rules fits every training label.", *reads, claims=[none])
-    return Sentence(f"{n:,} of {counted(total, 'rule')} contradict no training label.", *reads)
+        return Sentence(f"None of {total:,} rules fits every training {what}.", *reads, claims=[none])
+    return Sentence(f"{n:,} of {counted(total, 'rule')} contradict no training {what}.", *reads)
 
 
 def _heaviest(space: Mapping[str, Any], place: tuple[str, ...]) -> Sentence:
