@@ -113,6 +113,7 @@ MAY_BE_INFINITE = (
     "value_bits",
     "value_bits_by_truth",
     "value_bits_of_agent",
+    "value_bits_bounds",
     "se_scenes",
     "bits_by_size",
     "telling",

@@ -13,9 +13,14 @@ from reward_hypotheses.data.numerics import distinct, row_hashes
 from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.models.inference.special import LOG_2, log_normalised, log_sum_exp
 from reward_hypotheses.models.priors.uniform import Uniform
+from reward_hypotheses.models.rule_space.family.unfolded import Unfolded, unfolded
 
 TIGHT = 1e-12
 """Targets within this of the least attainable risk are at their limit."""
+NEGLIGIBLE = 1e-14
+"""Weight of true rules that change no digit of the bits."""
+AGREE = 1e-6
+"""Relative difference of bounds that counts as none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,26 +171,116 @@ def value_bits_of_many(matrix: np.ndarray, judges: np.ndarray, log_agents: np.nd
     return out[place]
 
 
+@dataclass(frozen=True, eq=False)
+class BoundedBits:
+    """Bits of human values, or bounds of them where rules of a space are not all listed.
+
+    Attributes
+    ----------
+    lower, upper : Bits
+        The lower takes rules that are not listed never to be catastrophic, as agent or as truth. The upper takes the agent
+        to draw them by their weights, and to know no more of the truth among them.
+    """
+
+    lower: Bits
+    upper: Bits
+
+    @property
+    def known(self) -> bool:
+        """Whether the bounds agree to a millionth."""
+        low, high = self.lower.bits, self.upper.bits
+        return low == high or high - low <= AGREE * max(high, 1.0)
+
+
+def bits_of_case(case: Case, log_agent: np.ndarray, target: float) -> BoundedBits:
+    """Return the bits that an agent lacks on a test.
+
+    With a space of rules in the list, an agent and the truth follow rules, so that the bits are those of a list of all
+    rules: information that tells no rules apart that behave alike on the test is of no use, and the bits of a list whose
+    rules of one behaviour are one hypothesis are the same.
+
+    Parameters
+    ----------
+    log_agent : ndarray (hypothesis,)
+        The agent's log weights over the judge's hypotheses.
+    """
+    judge = case.posterior
+    if not judge.spaces:
+        bits = bits_needed(case.risk.matrix[case.judges, case.judges], judge.weights, log_agent, target)
+        return BoundedBits(bits, bits)
+    settings = case.policy.name, str(case.policy.settings()), case.policy.abstain
+    place = "unfolded", id(case.valuation.table), repr(case.valuation.line.values), settings
+    if place not in case.known:
+        case.known[place] = unfolded(case.valuation, case.policy, range(len(judge.weights)))
+    key = "bits", place, target, judge.weights.tobytes(), log_agent.tobytes()
+    if key not in case.known:
+        rows: Unfolded = case.known[place]
+        upper = _of_rows(rows, rows.matrix, judge.weights, log_agent, target)
+        lower = upper if rows.exact else _of_rows(rows, rows.least, judge.weights, log_agent, target)
+        case.known[key] = BoundedBits(lower, upper)
+    found: BoundedBits = case.known[key]
+    return found
+
+
+def _of_rows(rows: Unfolded, matrix: np.ndarray, judge: np.ndarray, log_agent: np.ndarray, target: float) -> Bits:
+    """Return the bits of hypotheses whose rules are rows of a matrix."""
+    log_rows, truths = rows.log_over_rows(log_agent), rows.over_rows(np.eye(len(judge)))
+
+    def bits_if(truth: np.ndarray) -> float:
+        order = np.argsort(-truth, kind="stable")
+        some = order[: int(np.searchsorted(np.cumsum(truth[order]), 1.0 - NEGLIGIBLE)) + 1]
+        return average_bits(matrix[:, some], truth[some], log_rows, target)
+
+    bits = bits_if(judge @ truths)
+    by_truth = np.array([bits_if(truth) for truth in truths])
+    least = float((judge @ truths) @ matrix[log_rows > -np.inf].min(axis=0))
+    reason = f"an agent that knew the true rule would have a risk of {least:.3g}" if math.isinf(bits) else ""
+    return Bits(bits, by_truth, reason)
+
+
+def not_defined(case: Case) -> str:
+    """Return why bits of human values are not defined for an agent; empty where they are."""
+    policy = case.policy
+    if not policy.mixes_weights:
+        return (
+            f"bits of human values are not defined for the policy {policy.name!r}, which does not draw one hypothesis from the "
+            "agent's weights"
+        )
+    if case.posterior.spaces and case.posterior.families:
+        return "bits of human values are not computed where a space of rules stands beside a hypothesis with continuous weights"
+    if case.posterior.spaces and isinstance(policy.settings().get("beta"), str):
+        return "bits of human values are not computed for a space of rules and an inferred rationality"
+    return ""
+
+
 class ValueBits(Section[Document]):
     """Bits of information about human values that an agent lacks, by target.
 
-    None for policies that mix no weights, and beside a space of rules.
+    None for policies that mix no weights, and where only bounds are known.
     """
 
-    keys = ("value_bits", "value_bits_by_truth", "value_bits_of_agent")
+    keys = ("value_bits", "value_bits_by_truth", "value_bits_of_agent", "value_bits_bounds")
     of_test = sampled = True
 
     @override
     def compute(self, case: Case) -> Document:
         keys = [repr(float(t)) for t in case.settings.targets]
-        if not case.policy.mixes_weights or case.posterior.spaces:
+        if not_defined(case):
             nothing = {key: dict.fromkeys(case.judge_names) for key in keys}
-            return dict(zip(self.keys, (dict.fromkeys(keys), nothing, None), strict=True))
+            return dict(zip(self.keys, (dict.fromkeys(keys), nothing, None, None), strict=True))
         by_target = dict(zip(keys, case.once(_uniform_agent), strict=True))
         return {
-            "value_bits": {key: bits.bits for key, bits in by_target.items()},
-            "value_bits_by_truth": {key: by_name(case.judge_names, bits.by_truth) for key, bits in by_target.items()},
+            "value_bits": {key: of.upper.bits if of.known else None for key, of in by_target.items()},
+            "value_bits_by_truth": {
+                key: by_name(case.judge_names, of.upper.by_truth) if of.known else dict.fromkeys(case.judge_names)
+                for key, of in by_target.items()
+            },
             "value_bits_of_agent": self._of_agent(case),
+            "value_bits_bounds": {
+                key: None if of.known else [of.lower.bits, of.upper.bits] for key, of in by_target.items()
+            }
+            if case.posterior.spaces
+            else None,
         }
 
     def _of_agent(self, case: Case) -> Document | None:
@@ -193,33 +288,31 @@ class ValueBits(Section[Document]):
             return None
         with np.errstate(divide="ignore"):
             log_agent = np.log(case.agent_weights)
-        weights = case.posterior.weights
-        return {
-            repr(float(t)): average_bits(case.risk.matrix, weights, log_agent, float(t)) for t in case.settings.targets
-        }
+        targets = {repr(float(t)): float(t) for t in case.settings.targets}
+        if not case.posterior.spaces:
+            matrix, weights = case.risk.matrix, case.posterior.weights
+            return {key: average_bits(matrix, weights, log_agent, t) for key, t in targets.items()}
+        found = {key: bits_of_case(case, log_agent, t) for key, t in targets.items()}
+        return {key: of.upper.bits if of.known else None for key, of in found.items()}
 
     @override
     def warnings(self, case: Case, result: Document) -> Iterator[str]:
-        if not case.policy.mixes_weights:
-            yield (
-                f"bits of human values are not defined for the policy {case.policy.name!r}, which does not draw one "
-                "hypothesis from the agent's weights"
-            )
-            return
-        if case.posterior.spaces:
-            yield "bits of human values are not computed where a hypothesis is a space of rules"
+        if why := not_defined(case):
+            yield why
             return
         beyond: dict[str, list[str]] = {}
-        for target, bits in zip(case.settings.targets, case.once(_uniform_agent), strict=True):
-            if bits.reason:
-                beyond.setdefault(bits.reason, []).append(repr(float(target)))
+        found = list(zip(case.settings.targets, case.once(_uniform_agent), strict=True))
+        for target, of in found:
+            if of.known and of.upper.reason:
+                beyond.setdefault(of.upper.reason, []).append(repr(float(target)))
         for why, keys in beyond.items():
             yield f"no information about human values brings the risk to {' or '.join(keys)}: {why}"
+        if not all(of.known for _, of in found):
+            yield "bits of human values are known to bounds alone (value_bits_bounds): the rules behave in too many ways on the test"
 
 
-def _uniform_agent(case: Case) -> list[Bits]:
+def _uniform_agent(case: Case) -> list[BoundedBits]:
     """Return the bits that an agent of a uniform prior lacks, target by target."""
     posterior = case.posterior
     log_agent = log_normalised(posterior.acting_prior(Uniform())[1] + posterior.log_evidence)
-    matrix = case.risk.matrix[case.judges, case.judges]
-    return [bits_needed(matrix, posterior.weights, log_agent, float(t)) for t in case.settings.targets]
+    return [bits_of_case(case, log_agent, float(t)) for t in case.settings.targets]

@@ -42,7 +42,8 @@ def value_bits(
     Dataset
         ``bits``, ``by_truth`` (hypothesis), and ``mcse``, the Monte Carlo error of ``bits``. Bits are inf where no amount
         is enough (attribute ``reason``), and NaN for policies that do not draw one hypothesis from the agent's weights and
-        for an agent read from another tree.
+        for an agent read from another tree. ``lower`` and ``upper`` are bounds of the bits, equal but where the rules of
+        a space behave in more than 4,096 ways on the test; ``bits`` is NaN where they differ by more than a millionth.
 
     Raises
     ------
@@ -54,12 +55,21 @@ def value_bits(
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     names = list(case.posterior.hypotheses.names)
     bits, by_truth, mcse, reason = np.nan, np.full(len(names), np.nan), np.nan, ""
+    lower = upper = np.nan
     if not isinstance(agent, Prior):
         reason = "not defined for an agent that was read from another tree"
+    elif case.posterior.spaces and case.rectangular:
+        reason = "not defined for an agent with a prior of its own over the rules of a space"
+    elif why := values.not_defined(case):
+        reason = why.removeprefix("bits of human values are ")
     elif case.posterior.spaces:
-        reason = "not computed where a hypothesis is a space of rules"
-    elif not case.policy.mixes_weights:
-        reason = f"not defined for the policy {case.policy.name!r}, which does not draw one hypothesis"
+        log_agent = log_normalised(case.posterior.acting_prior(agent)[1] + case.posterior.log_evidence)
+        found = values.bits_of_case(case, log_agent, target)
+        lower, upper, mcse = found.lower.bits, found.upper.bits, 0.0
+        if found.known:
+            bits, by_truth, reason = upper, found.upper.by_truth, found.upper.reason
+        else:
+            reason = "known to bounds alone: the rules behave in too many ways on the test"
     else:
         risk = case.risk
         uninformed = case.posterior.acting_prior(agent)[1]
@@ -72,10 +82,11 @@ def value_bits(
 
         solved = solve(case)
         bits, by_truth, reason = solved.bits, solved.by_truth, solved.reason
+        lower = upper = bits
         error = case.standard_errors(lambda case: solve(case).bits)
         mcse = np.nan if error is None else error
     return xr.Dataset(
-        {"bits": bits, "by_truth": ("hypothesis", by_truth), "mcse": mcse},
+        {"bits": bits, "by_truth": ("hypothesis", by_truth), "mcse": mcse, "lower": lower, "upper": upper},
         coords={"hypothesis": names},
         attrs={"target": target, "reason": reason, "units": "bits"},
     )
