@@ -339,7 +339,7 @@ def case_of(
         names = tuple(f"the agent's {name}" if name in listed.names else name for name in theirs.names)
         listed = listed.beside(theirs, names)
         line = FailureLine(line.values + (agent_line if told_line is None else told_line).values)
-        beliefs = PosteriorAgent(other, len(posterior.hypotheses))
+        beliefs = PosteriorAgent(other, len(posterior.hypotheses), by_rule=fitted is None)
     else:
         agents_line = told(listed)
         if fitted is not None:

@@ -11,7 +11,7 @@ from typing import override
 
 import numpy as np
 
-from reward_hypotheses.analysis.risk.asymptotic import Left, left_by_class
+from reward_hypotheses.analysis.risk.asymptotic import Left, OwnRules, left_by_class
 from reward_hypotheses.analysis.risk.catastrophe import Risk
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
@@ -141,6 +141,13 @@ class PosteriorAgent(Agent):
 
     posterior: Posterior
     start: int = 0
+
+    @override
+    def risk_left(self, test: Valuation, judge: Posterior, policy: Policy, risk: Risk) -> list[Left] | None:
+        if not self.by_rule or not judge.silence_known:
+            return None
+        own = OwnRules(self.posterior, tuple(range(self.start, self.start + len(self.posterior.weights))))
+        return left_by_class(test, judge, policy, None, risk, own)
 
     @property
     @override

@@ -38,6 +38,12 @@ class AgentStated(Section[Document]):
                 f"the policy {policy.name!r} {policy.exchange} rewards of different hypotheses without rescaling: that "
                 "exchange rate between their units is a value judgement too"
             )
+        if case.posterior.spaces:
+            yield (
+                "other agents with a simplicity prior are left out of the comparison of priors; rule_spaces has the risk of an agent "
+                "that draws a rule by each"
+            )
+            return
         lacking: dict[str, list[str]] = {}
         for language in case.settings.languages:
             try:

@@ -8,7 +8,7 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.analysis.agents.agent import Agent
-from reward_hypotheses.analysis.risk.asymptotic import Left, left_within
+from reward_hypotheses.analysis.risk.asymptotic import Left, OwnRules, left_by_class, left_within
 from reward_hypotheses.analysis.risk.catastrophe import Risk
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.data.table import Table
@@ -143,6 +143,8 @@ class Reading(Agent):
         For each class S that training can identify, ``v(S) sum_{i, j in S} p_i v_j C_ij``, with p the agent's prior times the
         likelihood of its own choices, normalised within S.
         """
+        if self.by_rule and judge.silence_known:
+            return left_by_class(test, judge, policy, None, risk, OwnRules(self.agent, self.places))
         if self.agent.families or self.agent.spaces or not policy.draws_one:
             return None
         weights = self.agent.prior.weights_of(self.agent.hypotheses) if self.alone is None else self.alone.weights

@@ -52,6 +52,22 @@ class Left:
     silent: bool = True
 
 
+@dataclass(frozen=True, eq=False)
+class OwnRules:
+    """An agent that saw the judge's data, with weights of its own over the rules of a space.
+
+    Attributes
+    ----------
+    posterior : Posterior
+        The agent's, over hypotheses of the same names in the same order.
+    places : tuple of int
+        Place of each of them among the hypotheses of the test.
+    """
+
+    posterior: Posterior
+    places: tuple[int, ...]
+
+
 def left_within(
     members: Sequence[int],
     agents: Sequence[int],
@@ -79,7 +95,12 @@ def left_within(
 
 
 def left_by_class(
-    valuation: Valuation, posterior: Posterior, policy: Policy, agent_prior: Prior | None, risk: Risk
+    valuation: Valuation,
+    posterior: Posterior,
+    policy: Policy,
+    agent_prior: Prior | None,
+    risk: Risk,
+    own: OwnRules | None = None,
 ) -> list[Left] | None:
     """Return the risk left by endless training, by silent class of positive weight.
 
@@ -89,11 +110,19 @@ def left_by_class(
     A hypothesis with continuous weights is a class of its own. Endless data determine the part of the weights that the
     data see, which agent and truth then share. The prior alone decides about the rest, which agent and truth draw
     separately. For a policy that acts on all weights at once, the weights are taken as they are now known.
+
+    Parameters
+    ----------
+    agent_prior : Prior or None
+        The agent's prior; None for the judge's values.
+    own : OwnRules, optional
+        The agent, instead of a prior.
     """
-    agent = posterior.within_classes(agent_prior)
+    agent = posterior.within_classes(agent_prior) if own is None else own.posterior.within_classes(None)
+    acting = posterior.acting(agent_prior) if own is None else own.posterior.acting(None)
     judge = posterior.within_classes(None)
     by_class = []
-    with_rules = _with_rules(valuation, posterior, policy, posterior.acting(agent_prior))
+    with_rules = _with_rules(valuation, posterior, policy, acting, own)
     if with_rules is None:
         return None
     of_rules = {h for of_class in with_rules for h in of_class.members}
@@ -106,7 +135,7 @@ def left_by_class(
         at = holders = members.tolist()
         unlisted = posterior.hypotheses.unmodelled in at
         if unlisted:  # endless labels say nothing of what no rule says: the agent stays as it is
-            weights[: len(posterior.weights)] = posterior.acting(agent_prior)
+            weights[list(range(len(acting)) if own is None else own.places)] = acting
             holders = np.flatnonzero(weights).tolist()
         if policy.draws_one and at[0] in valuation.families:
             partly, none = _endless(valuation, policy, at[0])
@@ -122,7 +151,9 @@ def left_by_class(
     return by_class + with_rules
 
 
-def _with_rules(valuation: Valuation, posterior: Posterior, policy: Policy, agent: np.ndarray) -> list[Left] | None:
+def _with_rules(
+    valuation: Valuation, posterior: Posterior, policy: Policy, agent: np.ndarray, own: OwnRules | None
+) -> list[Left] | None:
     """Return the risk left in the classes that hold rules of a space.
 
     None where it is not known.
@@ -135,13 +166,17 @@ def _with_rules(valuation: Valuation, posterior: Posterior, policy: Policy, agen
     from reward_hypotheses.models.rule_space.family.endless import SpaceLimit
 
     h = spaces[0]
-    found = SpaceLimit(valuation, policy, h, agent, posterior.weights).by_class(
+    rules, place = (None, h) if own is None else (own.posterior.spaces[h], own.places[h])
+    found = SpaceLimit(valuation, policy, h, agent, posterior.weights, rules).by_class(
         posterior.hypotheses.names, posterior.classes
     )
     if found is None:
         return None
-    lefts = [(of_class, (*of_class.listed, h)) for of_class in found]
-    return [Left(m, c.share, c.risk, c.alone, m, c.terms) for c, m in lefts if c.share > 0 or c.listed]
+    return [
+        Left((*c.listed, h), c.share, c.risk, c.alone, (*c.listed, place), c.terms)
+        for c in found
+        if c.share > 0 or c.listed
+    ]
 
 
 def limit(left: Sequence[Left]) -> tuple[float, float]:

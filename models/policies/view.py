@@ -126,6 +126,8 @@ class WideView(View):
 
         Shape (choice, draw * scene). Ties are split uniformly.
         """
+        if not self.members.most.any() and not self.abstain:  # rewards without rounding errors
+            return greatest(self._worth)
         most = self._spread(np.broadcast_to(self.members.most, self.members.rewards.shape), h)
         best = greatest(self._worth, most)
         if best.dtype == bool:  # nothing is so near to the best that its own error must be known

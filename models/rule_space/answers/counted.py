@@ -55,7 +55,7 @@ class Answers:
     human: str | None
 
     def counts(self, members: np.ndarray) -> np.ndarray:
-        """Return how many answers are of each kind: (set, table, kind), of sets (set, literal)."""
+        """Return how many answers are of each kind: (set, table, kind)."""
         n_sets, s = members.shape
         tables = np.arange(1 << (1 << s))
         bits = (tables[:, None] >> np.arange(1 << s) & 1).astype(float)  # (table, cell)

@@ -11,10 +11,10 @@ from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.greatest import greatest
 from reward_hypotheses.models.policies.view import View, within_scene_scale
-from reward_hypotheses.models.rule_space.family.fitted import RulesOnTest
+from reward_hypotheses.models.rule_space.family.fitted import FittedRules, RulesOnTest
 from reward_hypotheses.models.rule_space.outcomes.choices import RuleChoices, Weights, choices
 from reward_hypotheses.models.rule_space.outcomes.limit import limit
-from reward_hypotheses.models.rule_space.outcomes.silence import Classes, NamedRules, silent_classes
+from reward_hypotheses.models.rule_space.outcomes.silence import Classes, NamedRules, agreeing, silent_classes
 
 NEGLIGIBLE = 1e-9
 """Weight of the classes that may be left out where they are not drawn."""
@@ -46,11 +46,26 @@ class LeftInClass:
 
 @dataclass(frozen=True, eq=False)
 class _Class:
-    """Listed hypotheses and rules of a space that agree on every training item."""
+    """Listed hypotheses and rules of a space that training cannot tell apart.
+
+    The weights of the rules are the judge's and the agent's.
+    """
 
     listed: tuple[int, ...]
     rules: NamedRules
     weights: np.ndarray
+    agents: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Either:
+    """The sum of two weights of a space."""
+
+    first: Weights
+    second: Weights
+
+    def block(self, s: int, lo: int, hi: int) -> np.ndarray:
+        return np.asarray(self.first.block(s, lo, hi) + self.second.block(s, lo, hi))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +109,24 @@ class SpaceLimit:
         The space.
     agent, judge : ndarray (hypothesis,)
         Posterior weights, by which the agent acts and is judged. Within a silent class they are those of the prior.
+    agents_rules : FittedRules, optional
+        The space by the agent's weights of its rules, where they are not the judge's.
     """
 
-    def __init__(self, valuation: Valuation, policy: Policy, h: int, agent: np.ndarray, judge: np.ndarray) -> None:
+    def __init__(
+        self,
+        valuation: Valuation,
+        policy: Policy,
+        h: int,
+        agent: np.ndarray,
+        judge: np.ndarray,
+        agents_rules: FittedRules | None = None,
+    ) -> None:
         reward = valuation.hypotheses.rewards[h]
         assert isinstance(reward, RulesOnTest)
         self.policy, self.h, self.reward, self.agent, self.judge = policy, h, reward, agent, judge
         self.fitted, self.space = reward.fitted, reward.fitted.literals.space
+        self.agents = reward.fitted if agents_rules is None else agents_rules
         self.made = Block(valuation, 0, valuation.n_scenes)
         self.scenes, self.stakes = reward.scenes(self.made), reward.stakes(self.made, h)
         self.acting = reward.acting(self.made, policy, h)
@@ -121,11 +147,19 @@ class SpaceLimit:
         for name, of in zip(names, classes.tolist(), strict=True):
             if name in self.fitted.patterns.beside and of not in done:
                 done.add(of)
-                found = self.fitted.equivalent_to(name)
-                mixed.append(_Class(tuple(np.flatnonzero(classes == of).tolist()), *found))
+                mixed.append(self._class(name, tuple(np.flatnonzero(classes == of).tolist())))
         mixed = [of_class for of_class in mixed if len(of_class.rules)]
         rest = self._rest([of_class.rules for of_class in mixed])
         return None if rest is None else [*map(self._left, mixed), rest]
+
+    def _class(self, name: str, listed: tuple[int, ...]) -> _Class:
+        """Return the class of a listed hypothesis."""
+        if self.agents is self.fitted:
+            rules, weights = self.fitted.equivalent_to(name)
+            return _Class(listed, rules, weights, weights)
+        either = _Either(self.fitted.weights, self.agents.weights)
+        rules, _ = agreeing(self.fitted.signatures, either, self.fitted.patterns.beside[name])
+        return _Class(listed, rules, *(_weights_of(rules, of.weights) for of in (self.fitted, self.agents)))
 
     def _rest(self, left_out: Sequence[NamedRules]) -> LeftInClass | None:
         """Return the risk left in classes of rules alone.
@@ -135,7 +169,7 @@ class SpaceLimit:
         """
         kept, policy = self.made.valuation.averages, self.policy
         settings = str(policy.settings().get("beta")), policy.abstain
-        key = id(self.reward), "limit", policy.name, *settings, *(of.first for of in left_out)
+        key = id(self.reward), id(self.agents), "limit", policy.name, *settings, *(of.first for of in left_out)
         if key not in kept:
             found = self._classes(left_out)
             share = float(found.judge.sum()) + found.dropped[1]
@@ -152,13 +186,17 @@ class SpaceLimit:
 
     def _classes(self, left_out: Sequence[NamedRules]) -> Classes:
         """Return the silent classes of the space without some rules."""
-        weights: Weights = _Without(self.fitted.weights, left_out) if left_out else self.fitted.weights
-        return silent_classes(self.space, weights, weights, self.fitted.signatures)
+        judge: Weights = _Without(self.fitted.weights, left_out) if left_out else self.fitted.weights
+        agent = judge
+        if self.agents is not self.fitted:
+            agent = _Without(self.agents.weights, left_out) if left_out else self.agents.weights
+        return silent_classes(self.space, agent, judge, self.fitted.signatures)
 
     def _left(self, of_class: _Class) -> LeftInClass:
         """Return the risk left in one class."""
         listed, n = list(of_class.listed), len(of_class.listed)
-        p, v = (np.concatenate([w[listed], w[self.h] * of_class.weights]) for w in (self.agent, self.judge))
+        pairs = (self.agent, of_class.agents), (self.judge, of_class.weights)
+        p, v = (np.concatenate([w[listed], w[self.h] * of_rules]) for w, of_rules in pairs)
         p = p / p.sum() if p.sum() > 0 else np.full(len(p), 1.0 / len(p))
         if self.policy.draws_one and not self.policy.mixes_weights:
             p = np.where(p >= p.max() * (1 - EQUAL), 1.0, 0.0)
@@ -201,3 +239,11 @@ class SpaceLimit:
         if mask is not None:
             mean, size = np.where(mask, mean, -np.inf), np.where(mask, size, 0.0)
         return np.asarray(greatest(mean, EQUAL * size), float)[: self.scenes.shape[0]]
+
+
+def _weights_of(rules: NamedRules, weights: Weights) -> np.ndarray:
+    """Return the weights of some rules: (rule,)."""
+    out = np.empty(len(rules))
+    for k, (s, place, table) in enumerate(zip(rules.size.tolist(), rules.place.tolist(), rules.table, strict=True)):
+        out[k] = weights.block(s, place, place + 1)[0, table]
+    return out

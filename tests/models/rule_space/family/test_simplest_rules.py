@@ -29,10 +29,12 @@ def both():
 
 
 @pytest.mark.parametrize("language", ["rules", "columns", MINE], ids=str)
-@pytest.mark.parametrize("policy", [rh.Commit(abstain=True), rh.Expected()], ids=lambda policy: policy.words)
+@pytest.mark.parametrize(
+    "policy", [rh.Commit(), rh.Commit(abstain=True), rh.Expected()], ids=lambda policy: policy.words
+)
 def test_is_that_of_all_rules_listed(both, language, policy):
     found, wanted = (rh.catastrophe_risk(tree, TEST, policy=policy, agent=rh.Simplicity(language)) for tree in both)
-    for key in ("mean", "abstained", "regret", "by_scene"):
+    for key in ("mean", "abstained", "regret", "by_scene", "limit"):
         np.testing.assert_allclose(found[key], wanted[key], rtol=0, atol=1e-12, err_msg=key)
 
 
