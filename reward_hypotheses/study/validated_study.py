@@ -99,12 +99,15 @@ class StudyModel:
         hypotheses, together = self.hypotheses, self.all_hypotheses
         with problems.at("[values]"):
             self.prior.log_prior(hypotheses)
-        by_rules = isinstance(self.agent_prior, Simplicity) and hypotheses.spaces and not of_agent
-        among = [] if self.agent_prior is None or by_rules else [("[agent] prior", self.agent_prior, together)]
-        for h in hypotheses.spaces if by_rules else ():
+        agents = self.agent_prior
+        among = [] if agents is None else [("[agent] prior", agents, together)]
+        if isinstance(agents, Simplicity) and hypotheses.spaces and not of_agent:  # over the rules of the spaces too
+            among = []
             with problems.at("[agent] prior"):
-                hypotheses.rule_space(h).under(self.agent_prior)
-        if self.agent_prior is None and hypotheses.unmodelled is not None:
+                for h in hypotheses.spaces:
+                    hypotheses.rule_space(h).under(agents)
+                agents.as_language.bits(list(hypotheses.expressions().values()), hypotheses.columns)
+        if agents is None and hypotheses.unmodelled is not None:
             among.append(("[agent] prior", self.prior, together))
         if not hypotheses.families and not hypotheses.spaces:
             among += [("[analysis] languages", language, hypotheses) for language in languages]

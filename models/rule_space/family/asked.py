@@ -47,11 +47,17 @@ def asked_of(stated: Any) -> dict[str, AskedRules]:
                 raise InputError("the name is empty; give it a name that a reader understands")
             if not isinstance(entry, Mapping) or "rules" not in entry:
                 raise InputError(f'{shown(entry)}; give rules = [...], the features, and source = "..."')
-            outcome = entry.get("outcome")
             rules = rules_of({key: value for key, value in entry.items() if key != "outcome"})
-            out[str(name)] = AskedRules(rules, None if outcome is None else parse(outcome))
+            out[str(name)] = AskedRules(rules, _outcome(entry.get("outcome")))
         except InputError as error:
             problems.extend(f"{name!r}: {problem}" for problem in error.problems)
     if problems:
         raise InputError(problems)
     return out
+
+
+def _outcome(stated: Any) -> Expression | None:
+    try:
+        return None if stated is None else parse(stated)
+    except InputError as error:
+        raise InputError(f"outcome: {problem}" for problem in error.problems) from None

@@ -86,7 +86,7 @@ def test_an_agent_that_weighs_all_rules_has_no_share(tmp_path):
         ({"analysis": {"rules": {"any": {"at_most": 2}}}}, r"'any': .*give rules = \[...\]"),
         ({"analysis": {"rules": {"any": {"rules": ["red"], "prior": "uniform"}}}}, "'any': rules: no source"),
         ({"analysis": {"rules": {"any": ASKED | {"outcom": "red"}}}}, "'outcom' is unknown here"),
-        ({"analysis": {"rules": {"any": ASKED | {"outcome": "red +"}}}}, "it ends where a number"),
+        ({"analysis": {"rules": {"any": ASKED | {"outcome": "red +"}}}}, "outcome: .*it ends where a number"),
         (
             {"analysis": {"rules": {"any": ASKED | {"outcome": "depth"}}}},
             "outcome: 'depth' is a number; give a condition",
@@ -102,6 +102,17 @@ def test_what_is_refused(tmp_path, changes, message):
     path = write(tmp_path, study(**changes), **FILES)
     for call in (rh.check, rh.run):
         with pytest.raises(rh.InputError, match=message):
+            call(path)
+
+
+def test_an_agent_whose_language_names_no_feature(tmp_path):
+    language = {"name": "mine", "costs": {"blue": 1}}
+    hypotheses = {"flags": reward("flags"), "any rule": {k: v for k, v in ASKED.items() if k != "outcome"}}
+    values = {"weights": {"flags": 1, "any rule": 3}, "source": "a test"}
+    agent = {"policy": "commit", "prior": {"name": "simplicity", "language": language}}
+    path = write(tmp_path, study(hypotheses=hypotheses, values=values, agent=agent, analysis={}), **FILES)
+    for call in (rh.check, rh.run):
+        with pytest.raises(rh.InputError, match=r"\[agent\] prior.* no hypothesis names 'blue'"):
             call(path)
 
 
