@@ -1,11 +1,12 @@
 """Trees for ArviZ: draws of the hypothesis index, draws given a hypothesis."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from reward_hypotheses.data.errors import InputError, suggestion
+from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.hypotheses.hypotheses import weight_names
 from reward_hypotheses.models.posterior import Posterior
@@ -15,30 +16,81 @@ APART = 1e-11
 """The largest tie breaker: below every digit that matters."""
 
 
-def index_draws(tree: xr.DataTree) -> xr.DataTree:
+def index_draws(tree: xr.DataTree, rules: int = 20) -> xr.DataTree:
     """Return draws of the hypothesis index, the tree for ``az.psense_*``.
 
     Power-scaling the value prior by draws of a Dirichlet would scale something else. By draws of the index, with
     ``log_prior = log pi_h`` and ``log_likelihood = log L_h``, the sensitivity is ``d risk / d a = Cov_v(d, log pi)``.
     Both groups also hold a ``tie_breaker`` of at most 1e-11, which ArviZ adds to them, because its Pareto smoothing
     refuses ties.
+
+    Parameters
+    ----------
+    tree : DataTree
+        From `fit`.
+    rules : int
+        With a space of rules, an index stands for each of its heaviest rules, and one for the rest of the space. Attribute
+        ``names`` of ``hypothesis_index`` says what each index stands for.
+
+    Raises
+    ------
+    InputError
+        A tree that `fit` did not make, or a number of rules that is no positive whole number.
     """
     posterior, _ = posterior_of_tree(tree)
+    named = _indices(posterior, whole(rules, "rules", 1))
     chains, draws = tree["posterior"].sizes["chain"], tree["posterior"].sizes["draw"]
     rng = substream(int(tree.attrs["seed"]), "index")
-    index = rng.choice(len(posterior.weights), (chains, draws), p=posterior.weights)
+    index = rng.choice(len(named.weights), (chains, draws), p=named.weights)
     coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
     dims = ("chain", "draw")
     ties = substream(int(tree.attrs["seed"]), "index ties")
     apart = [xr.DataArray(APART * ties.random(index.shape), dims=dims) for _ in range(2)]
-    prior = xr.DataArray(posterior.log_prior[index], dims=dims)
-    likelihood = xr.DataArray(posterior.log_evidence[index][..., None], dims=(*dims, "observation"))
+    prior = xr.DataArray(named.log_prior[index], dims=dims)
+    likelihood = xr.DataArray(named.log_evidence[index][..., None], dims=(*dims, "observation"))
+    about = {"names": named.names} if posterior.spaces else {}
     groups = {
-        "posterior": {"hypothesis_index": xr.DataArray(index, dims=dims)},
+        "posterior": {"hypothesis_index": xr.DataArray(index, dims=dims, attrs=about)},
         "log_prior": {"hypothesis_index": prior, "tie_breaker": apart[0]},
         "log_likelihood": {"data": likelihood, "tie_breaker": apart[1]},
     }
     return xr.DataTree.from_dict({name: xr.Dataset(group, coords=coords) for name, group in groups.items()})
+
+
+class _Indices(NamedTuple):
+    names: list[str]
+    weights: np.ndarray
+    log_prior: np.ndarray
+    log_evidence: np.ndarray
+
+
+def _indices(posterior: Posterior, rules: int) -> _Indices:
+    """Return the hypotheses, each space as its heaviest rules and the rest."""
+    names = posterior.hypotheses.names
+    if not posterior.spaces:
+        return _Indices(list(names), posterior.weights, posterior.log_prior, posterior.log_evidence)
+    rows: list[tuple[str, float, float, float]] = []
+    for h, name in enumerate(names):
+        weight, prior, evidence = posterior.weights[h], posterior.log_prior[h], posterior.log_evidence[h]
+        fitted = posterior.spaces.get(h)
+        if fitted is None:
+            rows.append((name, weight, prior, evidence))
+            continue
+        left, prior_left = 1.0, 1.0
+        for rule in fitted.weights.top(rules):
+            before = fitted.before.weight(rule.size, rule.place, rule.table)
+            left, prior_left = left - rule.weight, prior_left - before
+            if rule.weight > 0:
+                told = np.log(rule.weight) - np.log(before)
+                rows.append(
+                    (f"{name}: {fitted.name_of(rule)}", weight * rule.weight, prior + np.log(before), evidence + told)
+                )
+        if left > 1e-15 and prior_left > 1e-15:
+            told = np.log(left) - np.log(prior_left)
+            rows.append((f"{name}: other rules", weight * left, prior + np.log(prior_left), evidence + told))
+    labels, weights, log_prior, log_evidence = zip(*rows, strict=True)
+    shares = np.array(weights)
+    return _Indices(list(labels), shares / shares.sum(), np.array(log_prior), np.array(log_evidence))
 
 
 def given(tree: xr.DataTree, hypothesis: str) -> xr.DataTree:

@@ -120,6 +120,26 @@ def test_trees_are_saved_and_read_back(tree, tmp_path):
     assert tree["rules"].to_dataset().nbytes < 10_000
 
 
+def test_draws_of_the_index_are_over_rules():
+    """Each of the heaviest rules has an index, and the rest one: prior and evidence give their posterior weights."""
+    values = rh.Elicited({"flags": 1, "any": 3}, "a test")
+    tree = fits({"any": space(), "flags": reward("flags")}, values, TRAINING, draws=4000)
+    top, drawn = rh.top_rules(tree, 5), rh.index_draws(tree, rules=5)
+    index = drawn["posterior"]["hypothesis_index"].to_numpy().ravel()
+    names = drawn["posterior"]["hypothesis_index"].attrs["names"]
+    assert names == [*(f"any: {rule}" for rule in top["rule"].to_numpy()), "any: other rules", "flags"]
+    weights = tree["evidence"]["weight"].to_numpy()
+    of_rules = weights[0] * top["weight"].to_numpy()
+    expected = np.array([*of_rules, weights[0] - of_rules.sum(), weights[1]])
+    shares = np.bincount(index, minlength=7) / len(index)
+    assert shares == pytest.approx(expected, abs=4.5 * 0.5 / np.sqrt(len(index)))
+    log = drawn["log_prior"]["hypothesis_index"].to_numpy().ravel() + drawn["log_likelihood"]["data"].to_numpy().ravel()
+    known = {k: log[index == k][0] for k in np.unique(index).tolist()}
+    first = next(iter(known))
+    for k, value in known.items():
+        assert value - known[first] == pytest.approx(np.log(expected[k] / expected[first]), abs=1e-9)
+
+
 def test_a_study_with_a_space(tmp_path):
     study = {
         "title": "All the rules",
