@@ -48,7 +48,8 @@ def by_simplicity(posterior: Posterior, prior: Simplicity) -> Posterior:
     for h, fitted in moved.items():
         log_evidence[h] = fitted.log_evidence(range(len(fitted.counts)))
         for k, e in enumerate(evidence):
-            e.log_evidence[h] = fitted.log_evidence(range(k + 1)) - fitted.log_evidence(range(k))
+            before = fitted.log_evidence(range(k))
+            e.log_evidence[h] = fitted.log_evidence(range(k + 1)) - before if before > -np.inf else 0.0
     hypotheses = hypotheses.instead(moved)
     among = SimplicityAmongRules(prior)
     log_prior = among.log_prior(hypotheses)

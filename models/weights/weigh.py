@@ -193,7 +193,7 @@ def _with_spaces(
         before, top = 0.0, fitted[h].weights.top(1)
         for k, e in enumerate(evidence):
             until = fitted[h].log_evidence(range(k + 1))
-            e.log_evidence[h] = until - before
+            e.log_evidence[h] = until - before if before > -np.inf else 0.0
             before = until
             if isinstance(feedback[k], Labels):
                 if not e.statistics.shape[1]:

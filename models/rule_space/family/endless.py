@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_hypotheses.models.hypotheses.failure_line import EQUAL
-from reward_hypotheses.models.hypotheses.scene_block import Block
+from reward_hypotheses.models.hypotheses.scene_block import GROUPS, Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.greatest import greatest
@@ -173,14 +173,14 @@ class SpaceLimit:
         if key not in kept:
             found = self._classes(left_out)
             share = float(found.judge.sum()) + found.dropped[1]
-            kept[key] = (
-                share,
-                limit(found, self.scenes, self.acting, self.stakes, policy=policy.name.replace("boltzmann", "commit")),
-            )
+            name, n = policy.name.replace("boltzmann", "commit"), min(GROUPS, self.reward.n_members)
+            left = limit(found, self.scenes, self.acting, self.stakes, policy=name, n_groups=n)
+            kept[key] = share, left
         share, left = kept[key]
         if not self.policy.draws_one and left.rest > NEGLIGIBLE:
             return None
-        risk, alone = self.judge[self.h] * left.mean, self.judge[self.h] * left.alone
+        groups = self.made.valuation.share(self.h, "agents", len(left.groups)) if len(left.groups) else left.groups
+        risk, alone = (self.judge[self.h] * of for of in left.by_groups(groups))
         terms = np.array([[risk]]) if self.policy.draws_one else None
         return LeftInClass((), self.judge[self.h] * share, risk, alone, terms)
 

@@ -102,11 +102,10 @@ def fit_rules(
         patterns_of(rules, literals, feedback, line, listed or {}, over),
         AnswerEvidence(literals.space, answers) if answers else None,
     )
-    try:
-        if not math.isfinite(fitted.weights.log_normaliser):
-            raise InputError("labels that no rule explains")
-    except InputError as error:
-        raise InputError([f"hypothesis {name!r}: {problem}" for problem in error.problems]) from None
+    if not listed and fitted.log_evidence(range(len(feedback))) == -math.inf:
+        raise InputError(
+            f"hypothesis {name!r}: no rule of the space explains every label; give a noise above 0, such as [1, 19]"
+        )
     return fitted
 
 

@@ -1,5 +1,6 @@
 """A rule space that was fitted to labels, and what its rules do on a test."""
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -137,13 +138,20 @@ class FittedRules(FittedReward):
             pairs = ((self.counts[k], self.noise[k]) for k in some)
             labels = [(of, noise) for of, noise in pairs if of is not None and noise is not None]
             answered = None if self.answers is None else self.answers.log(some)
-            self._kept[some] = RuleWeights(self.literals.space, self.prior, labels, answered)
+            try:
+                self._kept[some] = RuleWeights(self.literals.space, self.prior, labels, answered)
+            except InputError:  # labels without noise that no rule explains: the space has no posterior
+                self._kept[some], self._kept["impossible", some] = RuleWeights(self.literals.space, self.prior), True
         weights: RuleWeights = self._kept[some]
         return weights
 
     def log_evidence(self, feedbacks: Sequence[int]) -> float:
-        """Return ``log sum_f p(f) p(D_S | f)`` of some of the feedbacks, nats."""
-        return self.given(feedbacks).log_normaliser if len(feedbacks) else 0.0
+        """Return ``log sum_f p(f) p(D_S | f)`` of some of the feedbacks, nats.
+
+        -inf where no rule explains labels without noise; the weights of the rules are then those of the prior.
+        """
+        found = self.given(feedbacks).log_normaliser if len(feedbacks) else 0.0
+        return -math.inf if ("impossible", tuple(sorted(feedbacks))) in self._kept else found
 
     def name_of(self, rule: Rule) -> str:
         """Return a rule as an expression of the toolkit."""

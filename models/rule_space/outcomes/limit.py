@@ -43,6 +43,9 @@ class RuleLimit:
         The judge's weight of the classes that are not exact.
     by_class : ndarray (exact class, 2)
         Risk left in each exact class, and its part with ``i = j``.
+    groups : ndarray (group, 2)
+        The means of groups of draws, from which the Monte Carlo error of what depends on the limit follows; none where
+        nothing was drawn.
     """
 
     mean: float
@@ -53,6 +56,14 @@ class RuleLimit:
     upper: float
     rest: float
     by_class: np.ndarray
+    groups: np.ndarray
+
+    def by_groups(self, share: np.ndarray) -> tuple[float, float]:
+        """Return the limit, and its part with ``i = j``, with other weights of the groups of draws."""
+        if not len(self.groups):
+            return self.mean, self.alone
+        mean, alone = (self.rest * (share @ self.groups - self.groups.mean(axis=0))).tolist()
+        return self.mean + mean, self.alone + alone
 
 
 def limit(
@@ -64,6 +75,7 @@ def limit(
     policy: str = "commit",
     budget: float = BUDGET,
     draws: int = DRAWS,
+    n_groups: int = 20,
     seed: int = 0,
     compiled: bool | None = None,
 ) -> RuleLimit:
@@ -80,6 +92,8 @@ def limit(
         Pairs of a rule and an option for the exact classes.
     draws : int, optional
         Draws of a true rule, a rule of the agent from its class, and a scene, for the other classes. 0: bounds alone.
+    n_groups : int, optional
+        Groups of draws whose means are kept.
     """
     items = max(scenes.shape[0] * scenes.shape[1], 1)
     cost = np.cumsum(classes.size * float(items))
@@ -98,13 +112,14 @@ def limit(
     exact, alone = by_class.sum(axis=0).tolist()
     moved = _moved(classes.mass(classes.agent)[:n], mass[:n], classes.dropped[0])
     lower, upper = max(exact - moved, 0.0), exact + moved + classes.dropped[1]
-    mean, error, error_alone = exact, 0.0, 0.0
+    mean, error, error_alone, groups = exact, 0.0, 0.0, np.zeros((0, 2))
     if rest > NEGLIGIBLE and draws:
         drawn = _drawn(classes, n, p, scenes, acting, stakes, draws, seed, compiled)
         means, errors = drawn.mean(axis=0), drawn.std(axis=0, ddof=1) / np.sqrt(draws)
+        groups = np.array([some.mean(axis=0) for some in np.array_split(drawn, n_groups)])
         mean, alone = exact + rest * float(means[0]), alone + rest * float(means[1])
         error, error_alone = (rest * errors).tolist()
-    return RuleLimit(mean, alone, error, error_alone, lower, min(upper + rest, 1.0), rest, by_class)
+    return RuleLimit(mean, alone, error, error_alone, lower, min(upper + rest, 1.0), rest, by_class, groups)
 
 
 def _moved(agent: np.ndarray, judge: np.ndarray, dropped: float) -> float:

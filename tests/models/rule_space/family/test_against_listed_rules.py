@@ -132,3 +132,23 @@ def test_priors_and_multipliers(stated):
     odds = dict(zip(after["rule"].to_numpy().tolist(), after["prior"].to_numpy(), strict=True))
     ratio = {n: odds[n] / prior[n] / (odds["red"] / prior["red"]) for n in names}
     assert ratio == pytest.approx({n: 8.0 if "flags" in reads[n] else 1.0 for n in names}, rel=1e-9)
+
+
+def test_labels_without_noise_that_no_rule_explains():
+    """They leave a space no weight beside a hypothesis that explains them, and are refused otherwise."""
+    training, test = tables(SEED)
+    right = "(depth > 0.31) & level & red"
+    training["pad"] = (training["depth"] > 0.31) & training["level"] & training["red"]
+    training["pad"][:2], training["red"][:2] = True, (True, False)
+    training["depth"][:2], training["level"][:2] = 0.5, True
+    training["pad"][1] = False
+    training["flags"][:2] = training["red"][:2]
+    feedback = [rh.Labels(training, "pad", noise=0.0), rh.Labels(training, "pad", noise=NOISE, name="again")]
+    narrow = space(["level"], at_most=1)
+    tree = fits({"any": narrow, "right": reward(right)}, rh.Uniform(source="a test"), training, feedback=feedback)
+    assert tree["evidence"]["weight"].to_numpy().tolist() == [0.0, 1.0]
+    assert math.isfinite(float(rh.catastrophe_risk(tree, test)["limit"]))
+    with pytest.raises(rh.InputError, match="no rule of the space explains every label"):
+        fits({"any": narrow}, rh.Uniform(source="a test"), training, feedback=feedback)
+    with pytest.raises(rh.InputError, match="impossible under every hypothesis"):
+        fits({"any": narrow, "level": reward("level")}, rh.Uniform(source="a test"), training, feedback=feedback)

@@ -92,6 +92,10 @@ def test_light_classes_are_drawn_or_bounded(name):
     drawn = limit(classes, case.scenes, case.acting, case.stakes, budget=budget, draws=20_000, seed=1)
     assert 0 < drawn.rest < 1 and 0 < drawn.mcse < 0.01
     assert abs(drawn.mean - total) < 4 * drawn.mcse and abs(drawn.alone - alone) <= 4 * drawn.mcse_alone
+    assert drawn.by_groups(np.full(20, 0.05)) == pytest.approx((drawn.mean, drawn.alone), abs=1e-12)
+    rng = np.random.default_rng(5)
+    moved = [drawn.by_groups(rng.multinomial(20, np.full(20, 0.05)) / 20)[0] for _ in range(2000)]
+    assert 0.4 < np.std(moved) / drawn.mcse < 1.8 if drawn.mcse > 0 else np.std(moved) == 0
     bounds = limit(classes, case.scenes, case.acting, case.stakes, budget=budget, draws=0)
     assert bounds.lower == bounds.mean <= total <= bounds.upper and bounds.mcse == 0
     assert (bounds.lower, bounds.upper) == (drawn.lower, drawn.upper)
