@@ -47,16 +47,16 @@ class Kinds:
     def scale(self, counts: np.ndarray) -> np.ndarray:
         """Return the scale of each rule, in units of the difference of its rewards: (rule,)."""
         total = (counts * self.measured).sum(axis=1)
-        return np.sqrt((counts @ (self.square * self.measured)) / np.where(total > 0, total, 1.0))
+        return np.sqrt(_sums(counts, self.square * self.measured) / np.where(total > 0, total, 1.0))
 
     def log_likelihood(self, counts: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the log likelihood of each rule: (rule, node), of counts (rule, kind), x (rule, node)."""
         x = np.minimum(x, FARTHEST)
         highest = np.where(self.approved > 0, 1.0, np.where(self.failing > 0, self.w, 0.0))
-        out = (counts @ (self.chosen - highest))[:, None] * x
+        out = _sums(counts, self.chosen - highest)[:, None] * x
         shapes = np.stack([self.approved, self.rejected, self.failing])
         for a, b, m in np.unique(shapes, axis=1).T.tolist():
-            n = counts @ ((self.approved == a) & (self.rejected == b) & (self.failing == m))
+            n = _sums(counts, (self.approved == a) & (self.rejected == b) & (self.failing == m))
             if n.any():
                 out -= n[:, None] * self._log_sum(a, b, m, x)
         return np.asarray(out)
@@ -69,3 +69,11 @@ class Kinds:
         if m:
             return np.log(m) + np.log1p(b * np.exp(-self.w * x) / m)
         return float(np.log(b))
+
+
+def _sums(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return weighted sums over kinds: (rule,).
+
+    Equal counts give equal sums to the last bit, which a product of matrices does not promise.
+    """
+    return np.asarray((counts * weights).sum(axis=1))

@@ -124,6 +124,16 @@ def test_choices_tell_rules_apart_within_scenes_alone():
     assert len({preferred(name) for name in names}) < len(names)
 
 
+def test_ties_stay_ties():
+    """Rules that choices cannot tell apart have one evidence to the last bit, wherever they stand among the rules."""
+    table = answered(np.random.default_rng(21), 40, 3)
+    table["flags"], table["level"] = table["red"].copy(), ~table["red"]
+    features = ["red", "flags", "level"]
+    tree = fits({"any": space(features)}, rh.Uniform(source="a test"), table, feedback=[rh.Choices(table, "chosen")])
+    top = rh.top_rules(tree, 100)["weight"].to_series()
+    assert top["red"] == top["flags"] == top["~level"] == top["red & flags"] == top["red & ~level"]
+
+
 def test_a_tree_is_read_back_with_its_draws(tmp_path):
     training, test = tables(3)
     feedback = feedback_of("one human", answered(np.random.default_rng(2), 12, 3), training)
