@@ -43,7 +43,7 @@ def test_round_trips(text, kind, tmp_path):
                 frame = frame[frame["available"]].drop(columns="available")
             if "option_name" in frame:
                 frame["option"] = frame.pop("option_name")
-            frame.to_parquet(path) if kind == "parquet" else frame.to_csv(path, index=False)
+            frame.to_parquet(path) if kind == "parquet" else frame.to_csv(path, index=False, lineterminator="\r\n")
         again = rh.read_table(path)
     assert {k: v.dtype.kind for k, v in again.data_vars.items()} == {
         k: v.dtype.kind for k, v in first.data_vars.items()
