@@ -226,7 +226,7 @@ def simplest_rules(judge: Posterior, prior: Simplicity, line: FailureLine, agent
 
 
 def _reading(judge: Posterior, agent: Posterior, line: FailureLine, agent_line: FailureLine, **more: Any) -> Reading:
-    """Return the agent, with a copy of each hypothesis whose weights it has for itself."""
+    """Return the agent, with a copy of each hypothesis that it weighs for itself."""
     theirs, every, n = judge.hypotheses, agent.hypotheses, len(judge.hypotheses)
     after = [*theirs.families, *theirs.spaces, *range(n, len(every))]
     places = tuple(h if h not in after else n + after.index(h) for h in range(len(every)))

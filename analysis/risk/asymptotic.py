@@ -54,7 +54,7 @@ class Left:
 
 @dataclass(frozen=True, eq=False)
 class OwnRules:
-    """An agent that saw the judge's data, with weights of its own over the rules of a space.
+    """An agent that saw the judge's data, and weighs the rules of a space itself.
 
     Attributes
     ----------

@@ -173,7 +173,7 @@ def value_bits_of_many(matrix: np.ndarray, judges: np.ndarray, log_agents: np.nd
 
 @dataclass(frozen=True, eq=False)
 class BoundedBits:
-    """Bits of human values, or bounds of them where rules of a space are not all listed.
+    """Bits of human values, or bounds where a space's rules are not all listed.
 
     Attributes
     ----------
@@ -239,7 +239,7 @@ def _of_rows(rows: Unfolded, matrix: np.ndarray, judge: np.ndarray, log_agent: n
 
 
 def not_defined(case: Case) -> str:
-    """Return why bits of human values are not defined for an agent; empty where they are."""
+    """Return why bits are not defined for an agent; empty where they are."""
     policy = case.policy
     if not policy.mixes_weights:
         return (

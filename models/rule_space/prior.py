@@ -146,7 +146,7 @@ def _canonical(layout: Layout) -> np.ndarray:
 def _kinds[L: (float, Written)](
     space: RuleSpace, of: Callable[[Layout, tuple[L, ...]], np.ndarray], literal: Sequence[L]
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return a vector over tables by layout and what literals cost, and the kind of each set."""
+    """Return a vector over tables by layout and costs, and the kind of each set."""
     tables, kinds = [], []
     levels = sorted(set(literal))
     level = np.array([levels.index(x) for x in literal])

@@ -233,7 +233,7 @@ class RuleWeights:
 
 
 def _from_best(answered: Sequence[np.ndarray] | None) -> tuple[Sequence[np.ndarray] | None, float, float]:
-    """Return log evidences less the best, the best, and the difference of the best and the worst."""
+    """Return log evidences less the best, the best, and best less worst."""
     if answered is None:
         return None, 0.0, 0.0
     best = max(float(of.max()) for of in answered)

@@ -31,7 +31,7 @@ class SimplicityAmongRules(Prior):
 
 
 def by_simplicity(posterior: Posterior, prior: Simplicity) -> Posterior:
-    """Return a posterior under a simplicity prior over hypotheses and over the rules of each space.
+    """Return a posterior under simplicity over hypotheses and rules of spaces.
 
     It is that of a list of all rules: a rule f of a space has the prior ``2^-bits(f)``, as a listed hypothesis has, so
     the space has ``sum_f 2^-bits(f)``, and its evidence is ``sum_f 2^-bits(f) p(D | f) / sum_f 2^-bits(f)``. All names

@@ -303,7 +303,7 @@ def _judgements(
 def _asked_views(
     asked: Mapping[str, AskedRules], feedback: Sequence[Feedback], tests: Sequence[Table]
 ) -> list[tuple[Table, Mapping[str, Expression]]]:
-    """Return the tables of spaces of rules that are asked about, with their expressions."""
+    """Return the tables of the spaces that are asked about, with their expressions."""
     features: dict[str, Expression] = {}
     outcomes: dict[str, Expression] = {}
     for name, of in asked.items():

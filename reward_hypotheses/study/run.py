@@ -132,7 +132,7 @@ def case_of_study(study: Study, progress: Callable[[str], None] = lambda _: None
 
 
 def _infer_agent(study: Study, posterior: Posterior, progress: Callable[[str], None]) -> Reading | None:
-    """Infer the agent, where it has hypotheses, evidence or a prior over rules of its own."""
+    """Infer the agent; None where it has nothing of its own."""
     if not study.infers_agent:
         if not isinstance(study.agent_prior, Simplicity) or not posterior.spaces:
             return None

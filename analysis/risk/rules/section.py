@@ -106,7 +106,7 @@ class _Space:
 
 
 def _fitted(case: Case, name: str, asked: AskedRules) -> FittedRules:
-    """Fit a space that the study asks about to the judge's feedback, once for all tests."""
+    """Fit a space that the study asks about, once for all tests."""
     from reward_hypotheses.models.rule_space.family.fit import fit_rules
 
     if ("rules", name) not in case.known:
@@ -146,7 +146,7 @@ def _of_space(case: Case, about: _Space) -> Document:
 
 
 def _by_prior(case: Case, about: _Space) -> Document:
-    """Return the heaviest rules and what an agent that draws a rule does, by prior over rules."""
+    """Return the heaviest rules and the agent's risk, by prior over rules."""
     made, fitted, reward = about.made, about.fitted, about.reward
     judged = sum(v * made.worse(j) for j, v in enumerate(case.judge_weights.tolist()) if v > 0)
     outcome = None
@@ -181,7 +181,7 @@ def _n_at_least(fitted: FittedRules, least: float) -> int:
 
 
 def _draws_rules(case: Case) -> bool:
-    """Return whether the agent draws a rule by its weight, and acts by it in a known way."""
+    """Return whether the agent draws a rule by its weight and acts by it."""
     policy = case.policy
     return policy.draws_one and policy.mixes_weights and not isinstance(policy.settings().get("beta"), str)
 

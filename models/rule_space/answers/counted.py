@@ -76,7 +76,7 @@ class Answers:
         return out
 
     def factor(self, counts: np.ndarray) -> np.ndarray:
-        """Return the factor of the rationality of each rule: (rule,); 0 where nothing differs."""
+        """Return the factor of each rule's rationality: (rule,); 0 if nothing differs."""
         scale = self.kinds.scale(counts)
         if self.gap is not None:
             return np.full(len(counts), self.gap)

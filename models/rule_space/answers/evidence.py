@@ -23,7 +23,9 @@ type BySet = list[np.ndarray]
 
 
 class AnswerEvidence:
-    """Log evidence of choices and stops by rule: ``log integral p(beta) prod_d p(D_d | f, beta) dbeta``.
+    """Log evidence of choices and stops by rule f of a space.
+
+    ``log integral p(beta) prod_d p(D_d | f, beta) dbeta``
 
     Feedbacks of one human share the rationality beta, and are integrated together.
 
@@ -54,7 +56,7 @@ class AnswerEvidence:
         self.humans = [frozenset(members) for members in by_human.values()]
 
     def log(self, feedbacks: Sequence[int]) -> BySet | None:
-        """Return the log evidence of some of the feedbacks, nats; None where they are none of these."""
+        """Return the log evidence of some feedbacks, nats; None without any here."""
         some = frozenset(feedbacks) & frozenset(self.answers)
         if not some:
             return None
@@ -87,13 +89,13 @@ class AnswerEvidence:
         return found
 
     def _rules(self, s: int, lo: int, hi: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the set, from lo, and the table of every rule of some sets: two arrays (rule,)."""
+        """Return set, from lo, and table of the rules of some sets: two (rule,)."""
         layouts, which = self.space.kinds(s)
         tables = [self.space.canonical(layouts[kind]) for kind in which[lo:hi].tolist()]
         return np.repeat(np.arange(hi - lo), [len(of) for of in tables]), np.concatenate(tables)
 
     def _integrated(self, feedbacks: frozenset[int]) -> BySet:
-        """Return the evidence of feedbacks of one human, and keep what contradicts the rules."""
+        """Return the evidence of one human's feedbacks; keep what contradicts rules."""
         some = sorted(feedbacks)
         answers = self._of(some)
         out = [np.full((self.space.n_sets(s), 1 << (1 << s)), -math.inf) for s in self.space.sizes]
@@ -118,7 +120,7 @@ class AnswerEvidence:
 
 
 def log_evidence(answers: Sequence[Answers], counts: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the log evidence of answers of one human, under each of some rules: (rule,).
+    """Return the log evidence of one human's answers under some rules: (rule,).
 
     Parameters
     ----------
@@ -183,7 +185,7 @@ def _integrals(
 
 
 def _by_rule(answers: Sequence[Answers], counts: Sequence[np.ndarray]) -> Integral:
-    """Return the integral of one rule, from the prior and from the hill of its likelihood."""
+    """Return the integral of one rule, from the prior and from its likelihood."""
     rationality = answers[0].rationality
     assert isinstance(rationality, tuple)
     prior = LogNormal(*rationality[1:])

@@ -8,7 +8,7 @@ from reward_hypotheses.models.hypotheses.valuation import Valuation
 
 
 def inputs_of(data: Rational, approved: np.ndarray, reward: tuple[float, float], line: float) -> np.ndarray:
-    """Return the inputs of the likelihood, as the feedback has them for a listed reward.
+    """Return the inputs of the likelihood under a rule, as for a listed reward.
 
     Parameters
     ----------
@@ -28,7 +28,9 @@ def inputs_of(data: Rational, approved: np.ndarray, reward: tuple[float, float],
 def approvals_of(
     data: Rational, valuation: Valuation, h: int, reward: tuple[float, float], line: float
 ) -> np.ndarray | None:
-    """Return the approvals by which a rule answers as a listed hypothesis does: bool (item,).
+    """Return the approvals of a rule that answers as a listed hypothesis does.
+
+    bool (item,).
 
     None where there is no such rule. In scenes whose options are all alike under the hypothesis, any rule does that has
     no preference either; the one returned approves of none.

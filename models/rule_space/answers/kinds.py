@@ -40,17 +40,20 @@ class Kinds:
 
     @property
     def contradicts(self) -> np.ndarray:
-        """Whether the answer goes against the rule: there was a better option than the chosen one."""
+        """Whether there was a better option than the chosen one: (kind,)."""
         best = np.where(self.approved > 0, 1.0, np.where(self.failing > 0, self.w, 0.0))
         return np.asarray(self.chosen < best)
 
     def scale(self, counts: np.ndarray) -> np.ndarray:
-        """Return the scale of each rule, in units of the difference of its rewards: (rule,)."""
+        """Return the scale of each rule over the difference of its rewards: (rule,)."""
         total = (counts * self.measured).sum(axis=1)
         return np.sqrt(_sums(counts, self.square * self.measured) / np.where(total > 0, total, 1.0))
 
     def log_likelihood(self, counts: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Return the log likelihood of each rule: (rule, node), of counts (rule, kind), x (rule, node)."""
+        """Return the log likelihood of each rule: (rule, node).
+
+        Of counts (rule, kind) and x (rule, node).
+        """
         x = np.minimum(x, FARTHEST)
         highest = np.where(self.approved > 0, 1.0, np.where(self.failing > 0, self.w, 0.0))
         out = _sums(counts, self.chosen - highest)[:, None] * x

@@ -55,7 +55,9 @@ def answers_of(data: Rational, literals: np.ndarray, reward: tuple[float, float]
 
 
 def _laid_out(data: Rational, literals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return literals by unit and option, which options are real, the chosen one, and how many are failing.
+    """Return the options of each unit, as the answers have them.
+
+    Literals, which options are real, the chosen one, and how many are failing:
 
     bool (literal, unit, option), bool (unit, option), int (unit,) and int (unit,). A stop is a choice between failing and
     one option.

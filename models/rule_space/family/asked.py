@@ -27,7 +27,7 @@ class AskedRules:
 
 
 def asked_of(stated: Any) -> dict[str, AskedRules]:
-    """Read spaces of rules by name, as [hypotheses] has them, each perhaps with an outcome.
+    """Read spaces of rules by name, as [hypotheses] has them, with outcomes.
 
     Raises
     ------

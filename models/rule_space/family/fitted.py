@@ -213,7 +213,7 @@ class FittedRules(FittedReward):
         )
 
     def against(self, s: int, lo: int, hi: int) -> np.ndarray:
-        """Return the number of answers that go against each rule of some sets: (set, table)."""
+        """Return how many answers go against each rule of some sets: (set, table)."""
         total = np.zeros((hi - lo, 1 << (1 << s)), np.int64)
         for k, counts in enumerate(self.counts):
             if counts is not None:

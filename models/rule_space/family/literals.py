@@ -55,7 +55,7 @@ class Literals:
 
 
 def truth_of(expression: Expression, column: ColumnOf, bound: BoundOf) -> np.ndarray:
-    """Return whether a condition is true; InputError where it is neither true nor false."""
+    """Return where a condition is true; InputError where it is no truth value."""
     plain = column(expression.program[0].name) if len(expression.program) == 1 and expression.columns else None
     if plain is not None and plain.dtype == bool:
         return plain

@@ -75,7 +75,10 @@ def _told(data: Feedback) -> np.ndarray:
 
 
 def _within_scenes(data: Choices, used: np.ndarray, k: int) -> np.ndarray:
-    """Return random numbers of the options used, which add up to 0 in scenes without failing: (2, item used)."""
+    """Return random numbers of the options used: (2, item used).
+
+    They add up to 0 modulo 2^64 in a scene without failing.
+    """
     scene = np.broadcast_to(np.arange(len(data.inside))[:, None], data.inside.shape)[data.inside]
     n_failing = (data.inside & ~data.real).sum(axis=1)
     random = substream(k, "signatures of choices").integers(0, 1 << 64, (2, int(used.sum())), np.uint64)
@@ -90,7 +93,7 @@ def _within_scenes(data: Choices, used: np.ndarray, k: int) -> np.ndarray:
 
 
 def _approved(data: Feedback, valuation: Valuation, i: int, rules: Rules, line: float) -> np.ndarray | None:
-    """Return what a listed hypothesis approves of, as far as the answers tell it: bool (item,)."""
+    """Return what a listed hypothesis approves of, as far as answers tell it."""
     if isinstance(data, Rational):
         return approvals_of(data, valuation, i, rules.reward, line)
     return np.asarray(data.at(valuation, i), bool)

@@ -1,4 +1,4 @@
-"""What rules of a space approve of, item by item, and rules drawn by their weights."""
+"""What rules of a space approve of, and rules drawn by their weights."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,10 @@ from reward_hypotheses.models.rule_space.weights import Rule, RuleWeights
 
 
 def predictions(space: RuleSpace, rules: Sequence[Rule], literals: np.ndarray) -> np.ndarray:
-    """Return whether rules approve of items: bool (rule, *shape), of literals (literal, *shape)."""
+    """Return whether rules approve of items: bool (rule, *shape).
+
+    The literals are (literal, *shape).
+    """
     size = math.prod(literals.shape[1:])
     out = np.empty((len(rules), size), bool)
     for i, rule in enumerate(rules):

@@ -1,4 +1,4 @@
-"""Spaces of rules as lists of behaviours: the matrix of risks behind bits of values."""
+"""Spaces of rules as lists of behaviours, for bits of human values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class Unfolded:
 
 @dataclass(frozen=True, eq=False)
 class _Space:
-    """The behaviours of a space: a rule each, their weights, and the weight of all others."""
+    """Behaviours of a space: a rule each, their weights, and that of all others."""
 
     h: int
     reward: RulesOnTest
@@ -151,7 +151,7 @@ def _matrix(
 
 
 def _of_rules(made: Block, policy: Policy, space: _Space, acts: np.ndarray, bad: np.ndarray) -> None:
-    """Write what an agent chooses that follows each rule, and what is catastrophic if it is true."""
+    """Write what an agent by each rule chooses, and what is bad if it is true."""
     scenes, of = space.reward.scenes(made), space.reward.fitted.literals.space
     acting, stakes = space.reward.acting(made, policy, space.h), space.reward.stakes(made, space.h)
     rules = np.arange(len(space.rules))[:, None]

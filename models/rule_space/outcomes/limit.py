@@ -59,7 +59,7 @@ class RuleLimit:
     groups: np.ndarray
 
     def by_groups(self, share: np.ndarray) -> tuple[float, float]:
-        """Return the limit, and its part with ``i = j``, with other weights of the groups of draws."""
+        """Return the limit and its part with ``i = j`` by other weights of groups."""
         if not len(self.groups):
             return self.mean, self.alone
         mean, alone = (self.rest * (share @ self.groups - self.groups.mean(axis=0))).tolist()
