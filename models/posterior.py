@@ -21,10 +21,10 @@ from reward_hypotheses.models.inference.laplace import K_HAT
 from reward_hypotheses.models.inference.special import normalise_log
 from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 
 if TYPE_CHECKING:
     from reward_hypotheses.models.inference.trust import Sampler
+    from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 
 
 METHODS = ("auto", "exact", "nuts")
@@ -101,7 +101,7 @@ class Posterior:
         return self.hypotheses.fitted
 
     @property
-    def spaces(self) -> dict[int, FittedRules]:
+    def spaces(self) -> "dict[int, FittedRules]":
         """Posterior of the rules of each space of rules, by position."""
         return self.hypotheses.fitted_spaces
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import override
+from typing import TYPE_CHECKING, override
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from reward_hypotheses.data.numerics import distinct, row_hashes
 from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.models.inference.special import LOG_2, log_normalised, log_sum_exp
 from reward_hypotheses.models.priors.uniform import Uniform
-from reward_hypotheses.models.rule_space.family.unfolded import Unfolded, unfolded
+
+if TYPE_CHECKING:
+    from reward_hypotheses.models.rule_space.family.unfolded import Unfolded
 
 TIGHT = 1e-12
 """Targets within this of the least attainable risk are at their limit."""
@@ -208,13 +210,15 @@ def bits_of_case(case: Case, log_agent: np.ndarray, target: float) -> BoundedBit
     if not judge.spaces:
         bits = bits_needed(case.risk.matrix[case.judges, case.judges], judge.weights, log_agent, target)
         return BoundedBits(bits, bits)
+    from reward_hypotheses.models.rule_space.family.unfolded import unfolded
+
     settings = case.policy.name, str(case.policy.settings()), case.policy.abstain
     place = "unfolded", id(case.valuation.table), repr(case.valuation.line.values), settings
     if place not in case.known:
         case.known[place] = unfolded(case.valuation, case.policy, range(len(judge.weights)))
     key = "bits", place, target, judge.weights.tobytes(), log_agent.tobytes()
     if key not in case.known:
-        rows: Unfolded = case.known[place]
+        rows = case.known[place]
         upper = _of_rows(rows, rows.matrix, judge.weights, log_agent, target)
         lower = upper if rows.exact else _of_rows(rows, rows.least, judge.weights, log_agent, target)
         case.known[key] = BoundedBits(lower, upper)
@@ -222,7 +226,7 @@ def bits_of_case(case: Case, log_agent: np.ndarray, target: float) -> BoundedBit
     return found
 
 
-def _of_rows(rows: Unfolded, matrix: np.ndarray, judge: np.ndarray, log_agent: np.ndarray, target: float) -> Bits:
+def _of_rows(rows: "Unfolded", matrix: np.ndarray, judge: np.ndarray, log_agent: np.ndarray, target: float) -> Bits:
     """Return the bits of hypotheses whose rules are rows of a matrix."""
     log_rows, truths = rows.log_over_rows(log_agent), rows.over_rows(np.eye(len(judge)))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.data.expressions.parser import parse
@@ -12,7 +12,9 @@ from reward_hypotheses.models.hypotheses.linear import Linear, linear_of
 from reward_hypotheses.models.hypotheses.none_of_the_above import CellPosterior, Unmodelled, unmodelled_of
 from reward_hypotheses.models.hypotheses.reward import CallableReward, Reward, reward_of
 from reward_hypotheses.models.rule_space.family.declared import Rules, rules_of
-from reward_hypotheses.models.rule_space.family.fitted import FittedRules
+
+if TYPE_CHECKING:
+    from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,9 @@ class Hypotheses:
             )
 
     @property
-    def fitted_spaces(self) -> dict[int, FittedRules]:
+    def fitted_spaces(self) -> "dict[int, FittedRules]":
         """The posterior of the rules of each space, by position."""
-        return {h: cast(FittedRules, self.rewards[h]) for h in self.spaces}
+        return {h: cast("FittedRules", self.rewards[h]) for h in self.spaces}
 
     @property
     def fitted(self) -> dict[int, Fitted]:

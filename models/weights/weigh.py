@@ -24,12 +24,11 @@ from reward_hypotheses.models.linear_family.integrate import MOST_NUTS, Nuts, fi
 from reward_hypotheses.models.linear_family.likelihood_terms import in_steps
 from reward_hypotheses.models.posterior import METHODS, Estimate, Posterior, posterior_weights
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.rule_space.family.fitted import FittedRules
-from reward_hypotheses.models.weights.label_cells import cells_of
 from reward_hypotheses.models.weights.shared_nuisances import exactly
 
 if TYPE_CHECKING:
     from reward_hypotheses.models.inference.trust import Sampler
+    from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 
 
 LEAST_FAMILY_DRAWS = 4000
@@ -216,6 +215,8 @@ def _with_cells(
     over : sequence of Valuation
         The rules' valuations, one for each feedback.
     """
+    from reward_hypotheses.models.weights.label_cells import cells_of
+
     none, rules = hypotheses.unmodelled, hypotheses.rules
     assert none is not None
     unmodelled = hypotheses.rewards[none]

@@ -1,13 +1,16 @@
 """A space of rules by its literals, for checks of what hypotheses say of items."""
 
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.posterior import Posterior
-from reward_hypotheses.models.rule_space.family.fitted import FittedRules
+
+if TYPE_CHECKING:
+    from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 
 MOST_PAIRED = 8
 
@@ -52,7 +55,7 @@ def weights_of_literals(weights: np.ndarray, posterior: Posterior) -> np.ndarray
     return np.array(out)
 
 
-def _apart(fitted: FittedRules) -> list[str]:
+def _apart(fitted: "FittedRules") -> list[str]:
     """Return the rules that approve where two of the most read literals differ.
 
     The literals are of different features.
@@ -65,7 +68,7 @@ def _apart(fitted: FittedRules) -> list[str]:
     return [f"({space.literals[i]}) != ({space.literals[j]})" for i, j in pairs]
 
 
-def _read(fitted: FittedRules) -> np.ndarray:
+def _read(fitted: "FittedRules") -> np.ndarray:
     """Return the share of each literal in what the rules read: (literal,)."""
     space = fitted.literals.space
     total = np.full(len(space.literals), 1e-300)

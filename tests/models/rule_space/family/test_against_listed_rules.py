@@ -8,7 +8,7 @@ import pytest
 from rule_studies import NOISE, fits, listed, reward, space, tables
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.risk.rules.section import fitting
+from reward_hypotheses.analysis.risk.rules.on_test import fitting
 from reward_hypotheses.models.tree.read import posterior_of
 
 SEED = int(time.time())
