@@ -57,9 +57,11 @@ class Kinds:
         x = np.minimum(x, FARTHEST)
         highest = np.where(self.approved > 0, 1.0, np.where(self.failing > 0, self.w, 0.0))
         out = _sums(counts, self.chosen - highest)[:, None] * x
-        shapes = np.stack([self.approved, self.rejected, self.failing])
+        alike = (self.rejected == 0) & (self.failing == 0)  # approval of all is no preference, as approval of none
+        approved = np.where(alike, 0, self.approved)
+        shapes = np.stack([approved, self.approved + self.rejected - approved, self.failing])
         for a, b, m in np.unique(shapes, axis=1).T.tolist():
-            n = _sums(counts, (self.approved == a) & (self.rejected == b) & (self.failing == m))
+            n = _sums(counts, (shapes == [[a], [b], [m]]).all(axis=0))
             if n.any():
                 out -= n[:, None] * self._log_sum(a, b, m, x)
         return np.asarray(out)

@@ -202,3 +202,16 @@ def test_what_is_refused(make, changes, message):
     table["rank"], table["grade"] = np.tile([1, 2, 3], 6), np.tile(["a", "b", "c"], 6)
     with pytest.raises(rh.InputError, match=message):
         fits({"any": space(**changes)}, rh.Uniform(source="a test"), table, feedback=[make(table)])
+
+
+def test_silent_rules_have_one_evidence():
+    """Approval of all options of a scene and of none is one likelihood, to the last bit."""
+    table = answered(np.random.default_rng(108), 9, 2)
+    tree = fits({"any": space(at_most=3)}, rh.Uniform(source="a test"), table, feedback=[rh.Choices(table, "chosen")])
+    rules = rh.top_rules(tree, 10_000)
+    found: dict[bytes, set[float]] = {}
+    for rule, weight in zip(rules["rule"].to_numpy(), rules["weight"].to_numpy(), strict=True):
+        good = np.broadcast_to(np.asarray(parse(str(rule)).evaluate(table.__getitem__), bool), 18).reshape(-1, 2)
+        found.setdefault((good & ~good.all(axis=1, keepdims=True)).tobytes(), set()).add(float(weight))
+    assert len(found) < len(rules["rule"])
+    assert all(len(weights) == 1 for weights in found.values())
