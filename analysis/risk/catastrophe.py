@@ -1,7 +1,7 @@
 """Catastrophe risk: how often an agent chooses an option worse than failing."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,16 @@ def compute_risk(valuation: Valuation, policy: Policy, agent: np.ndarray, judge:
     agent, judge : ndarray (hypothesis,)
         Posterior weights by which the agent acts, and by which its choices are judged.
     """
+    if not valuation.hypotheses.spaces or valuation.families:
+        return _computed(valuation, policy, agent, judge)
+    # drawn rules are only in `members`: the rest is known again where the same weights come again
+    key, known = (policy, agent.tobytes(), judge.tobytes()), valuation.averages.get("risk")
+    if known is None or known[0] != key:
+        known = valuation.averages["risk"] = key, _computed(valuation, policy, agent, judge)
+    return replace(known[1], members=pairs_of(valuation, policy, agent))
+
+
+def _computed(valuation: Valuation, policy: Policy, agent: np.ndarray, judge: np.ndarray) -> Risk:
     weight, total = scene_weights(valuation)
     n = len(valuation.hypotheses)
     by_scene = np.empty(valuation.n_scenes)

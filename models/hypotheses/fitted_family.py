@@ -150,7 +150,7 @@ class Members:
     ----------
     hypothesis : int
     role : {"agents", "judges", "partners"}
-    which : slice
+    which : slice or ndarray of int
         Which draws of that role these are.
     rewards : ndarray (draw, option, scene)
         An option that is failing is worth the failure line.
@@ -164,7 +164,7 @@ class Members:
 
     hypothesis: int
     role: str
-    which: slice
+    which: slice | np.ndarray
     rewards: np.ndarray
     own: np.ndarray
     most: np.ndarray

@@ -148,7 +148,14 @@ class Reward(ABC):
         """
         return None
 
-    def members_on(self, block: Any, h: int, role: str, which: slice) -> Any:
+    def distinct_members(self, role: str, n: int) -> tuple[slice | np.ndarray, np.ndarray]:
+        """Return the places of distinct members among the first n drawn ones.
+
+        With them, which of the distinct ones each of the n is: (n,).
+        """
+        return slice(0, n), np.arange(n)
+
+    def members_on(self, block: Any, h: int, role: str, which: slice | np.ndarray) -> Any:
         """Return drawn members with their rewards in some scenes.
 
         None where they are draws of coefficients.

@@ -294,7 +294,7 @@ class Block:
         assert draws is not None
         return draws
 
-    def members(self, h: int, role: str, which: slice = slice(None)) -> "Members":
+    def members(self, h: int, role: str, which: slice | np.ndarray = slice(None)) -> "Members":
         """Return draws of a family, with their rewards; for the roles see `Reward.draws`."""
         reward = self.valuation.hypotheses.rewards[h]
         drawn = reward.members_on(self, h, role, which)

@@ -1,6 +1,6 @@
 """Sources that leave the risk open: the judge, the agent and the scenes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 
@@ -8,12 +8,14 @@ import numpy as np
 
 from reward_hypotheses.analysis.agents.agent import PosteriorAgent
 from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.risk.distribution.alike_scenes import FixedScenes, alike
 from reward_hypotheses.analysis.risk.distribution.pairs import MATRIX_CELLS
 from reward_hypotheses.analysis.risk.distribution.risk_draws import SOURCES, RiskDraws, unrounded
 from reward_hypotheses.analysis.risk.other_agent_priors import values_drawn
 from reward_hypotheses.analysis.rollout import Scenes, scene_weights
 from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
+from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.policies.view import within_scene_scale
 
@@ -120,9 +122,11 @@ class OpenSources:
     def drawn(self) -> RiskDraws:
         """Return the draws of the risk."""
         case, sources = self.case, self.sources
-        valuation, inside = self._sample()
+        most = self._most_scenes
+        groups = self._groups(most) if most < self.case.valuation.n_scenes else None
+        valuation, inside = (self.case.valuation, slice(None)) if groups else self._sample(most)
         share = self.share[inside] / self.share[inside].sum()
-        sums = self._sums(valuation, share)
+        sums = self._sums(valuation, share, groups)
         judges = case.judge_weights[None] if self.judges is None else self.judges
         values = judges @ case.risk.by_truth
         if valuation is not case.valuation and not self.certain:
@@ -154,15 +158,30 @@ class OpenSources:
         distinct = {source: min([self.n, *(n for n, _ in found)]) for source, found in by_source.items()}
         return distinct, {source: max([1.0, *(times for _, times in found)]) for source, found in by_source.items()}
 
-    def _sample(self) -> tuple[Valuation, np.ndarray]:
+    @property
+    def _most_scenes(self) -> int:
+        """Number of scenes, or of groups of scenes, that are drawn."""
+        valuation, cells = self.case.valuation, MANY_CELLS if self.certain else CELLS
+        return max(LEAST_SCENES, cells * valuation.n_scenes // (self.n * max(valuation.table.n_items, 1)))
+
+    def _groups(self, most: int) -> FixedScenes | None:
+        """Return groups of scenes of one risk each.
+
+        None where they are too many, or a reward is open.
+        """
+        blocks = self.case.valuation.blocks(max(1, MATRIX_CELLS // len(self.case.names)))
+        return alike((self._scenes(block, self.share).fixed for block in blocks), most)
+
+    def _scenes(self, block: Block, share: np.ndarray) -> "_Scenes":
+        return _Scenes(self, Scenes(block, share[block.scenes], self.scales))
+
+    def _sample(self, most: int) -> tuple[Valuation, np.ndarray]:
         """Return the test and its scenes: (scene,).
 
         Where the test is large, these are a random sample of its scenes.
         """
         valuation = self.case.valuation
         table, scenes = valuation.table, np.arange(valuation.n_scenes)
-        cells = MANY_CELLS if self.certain else CELLS
-        most = max(LEAST_SCENES, cells * len(scenes) // (self.n * max(table.n_items, 1)))
         if most >= len(scenes) or valuation.called:
             return valuation, scenes
         there = np.flatnonzero(self.share > 0)
@@ -176,10 +195,7 @@ class OpenSources:
 
     def by_scene(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield slices of the draws, and the risk of each scene: (draw, scene)."""
-        blocks = [
-            _Scenes(self, Scenes(block, self.share[block.scenes], self.scales))
-            for block in self.case.valuation.blocks()
-        ]
+        blocks = [self._scenes(block, self.share) for block in self.case.valuation.blocks()]
         for draws in self._slices(max(1, CHUNK // max(self.case.valuation.table.n_items, 1))):
             v = self.case.judge_weights[None] if self.judges is None else self.judges[draws]
             shape = draws.stop - draws.start
@@ -195,7 +211,7 @@ class OpenSources:
         has no such option.
         """
         valuation = self.case.valuation
-        blocks = [_Scenes(self, Scenes(b, self.share[b.scenes], self.scales)) for b in valuation.blocks()]
+        blocks = [self._scenes(block, self.share) for block in valuation.blocks()]
         most = max(block.options for block in blocks)
         for draws in self._slices(max(1, CHUNK // max(valuation.table.n_items, 1))):
             v = self.case.judge_weights[None] if self.judges is None else self.judges[draws]
@@ -206,29 +222,43 @@ class OpenSources:
             )
             yield draws, acts, worse
 
-    def _sums(self, valuation: Valuation, share: np.ndarray) -> dict[str, np.ndarray]:
+    def _sums(self, valuation: Valuation, share: np.ndarray, groups: FixedScenes | None) -> dict[str, np.ndarray]:
         """Return the risk by truth (hypothesis,) and draws of the risk (draw,).
 
         Under the name of a source every other source is drawn. Under ``only`` and a source, this source alone is drawn.
         """
-        concentration = share / float(self.share @ self.share)
         rng, total = substream(self.case.seed, "doubt about the scenes"), np.zeros(self.n)
         sums = {"by_truth": np.zeros(len(self.case.names))}
-        for block in valuation.blocks(max(1, MATRIX_CELLS // len(self.case.names))):
-            there = concentration[block.scenes]
-            alike = bool(np.all(np.abs(there - 1) < 1e-9))
-            scenes = _Scenes(self, Scenes(block, share[block.scenes], self.scales))
+        every: Iterable[_Scenes | FixedScenes] = (
+            [groups]
+            if groups
+            else (
+                self._scenes(block, share) for block in valuation.blocks(max(1, MATRIX_CELLS // len(self.case.names)))
+            )
+        )
+        for scenes in every:
+            there = scenes.concentration
+            alone = bool(np.all(np.abs(there - 1) < 1e-9))
             sums["by_truth"] += scenes.seen @ scenes.mass
-            for draws in tracked(self._slices(max(1, CHUNK // (block.shape[0] * block.shape[1])))):
+            for draws in tracked(self._slices(max(1, CHUNK // scenes.cells))):
                 shape = draws.stop - draws.start, len(there)
-                weights = rng.standard_exponential(shape) if alike else rng.standard_gamma(there, shape)
+                weights = rng.standard_exponential(shape) if alone else rng.standard_gamma(there, shape)
                 total[draws] += weights.sum(axis=1)
-                for key, some in scenes.sums(draws, weights).items():
+                for key, some in self._of_scenes(scenes, draws, weights).items():
                     sums.setdefault(key, np.zeros(self.n))[draws] += some
         for key in ("all", "agent", "values", "reward_weights", "only scenes"):
             if key in sums:
                 sums[key] /= total
         return sums
+
+    def _of_scenes(self, scenes: "_Scenes | FixedScenes", draws: slice, weights: np.ndarray) -> dict[str, np.ndarray]:
+        judge, agent = self.case.judge_weights, self.case.agent_weights
+        judges = judge[None] if self.judges is None else self.judges[draws]
+        fixed = scenes if isinstance(scenes, FixedScenes) else scenes.fixed
+        if fixed is None:
+            assert isinstance(scenes, _Scenes)
+            return scenes.sums(draws, judges, weights)
+        return fixed.sums(weights, judges, judge, None if self.agents is None else self.agents[draws], agent)
 
     def _slices(self, step: int) -> list[slice]:
         """Return slices of the draws.
@@ -252,6 +282,8 @@ class _Scenes:
         self.doubt, self.block, self.mass = doubt, scenes.block, scenes.mass
         case, self.policy = doubt.case, doubt.policy
         self.scenes, self.view, self.options = scenes, scenes.view(self.policy), scenes.n_options
+        self.concentration = self.mass / float(doubt.share @ doubt.share)
+        self.cells = self.options * len(self.mass)
         names = range(len(case.names))
         self.worse = np.array([np.asarray(self.block.worse(h), float) for h in names])
         self.picks = self.pairs = None
@@ -273,33 +305,15 @@ class _Scenes:
         """The risk on average: (hypothesis, scene)."""
         return np.asarray((self.worse * self.acts).sum(axis=1))
 
-    def sums(self, draws: slice, weights: np.ndarray) -> dict[str, np.ndarray]:
+    @cached_property
+    def fixed(self) -> FixedScenes | None:
+        """The risk by hypothesis; None where a reward is open."""
+        if self.pairs is None and (self.picks is not None or self.doubt.judge_open):
+            return None
+        return FixedScenes(self.concentration, self.mass, self.seen, self.pairs)
+
+    def sums(self, draws: slice, v: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Return sums over the scenes, by draw; the keys are those of `OpenSources._sums`."""
-        doubt, judge = self.doubt, self.doubt.case.judge_weights
-        v = judge[None] if doubt.judges is None else doubt.judges[draws]
-        if self.pairs is not None:
-            assert doubt.agents is not None
-            n, w, mean = len(judge), doubt.agents[draws], doubt.case.agent_weights
-            drawn = (weights @ self.pairs.reshape(len(self.mass), -1)).reshape(-1, n, n)
-            matrix = np.tensordot(self.mass, self.pairs, axes=1)
-            by_agents, by_mean = np.matmul(w[:, None], drawn)[:, 0], mean @ drawn
-            return {
-                "all": (by_agents * v).sum(axis=1),
-                "values": by_agents @ judge,
-                "agent": (by_mean * v).sum(axis=1),
-                "scenes": ((w @ matrix) * v).sum(axis=1),
-                "only agent": w @ (matrix @ judge),
-                "only scenes": by_mean @ judge,
-            }
-        if self.picks is None and not doubt.judge_open:
-            drawn = weights @ self.seen.T
-            held = np.broadcast_to(v @ (self.seen @ self.mass), len(weights))
-            return {
-                "all": (drawn * v).sum(axis=1),
-                "values": drawn @ judge,
-                "only scenes": drawn @ judge,
-                "scenes": held,
-            }
         by_scene = self.by_scene(draws, v)
         return {
             key: risk @ self.mass

@@ -1,7 +1,7 @@
 """Catastrophe rates between draws of continuous weights, pair by pair."""
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,29 +130,40 @@ def _between(
 
     agents, judges = numbers("agents"), numbers("judges")
     single = valuation.families | set(valuation.hypotheses.spaces)
+    acting, true = (
+        [valuation.hypotheses.rewards[h].distinct_members(role, n) for h, n in enumerate(numbers(role))]
+        for role in ("agents", "judges")
+    )
+    of_agents, of_judges = (_joined([of for _, of in found]) for found in (acting, true))
 
     def work(scenes: Scenes) -> np.ndarray:
         block = scenes.block
         bad = [
-            block.worse_each(block.members(h, "judges", slice(0, judges[h]))) if h in single else block.worse(h)[None]
+            block.worse_each(block.members(h, "judges", true[h][0])) if h in single else block.worse(h)[None]
             for h in names
         ]
-        worse = np.concatenate(bad).astype(float).reshape(sum(judges), -1)
+        worse = np.concatenate(bad).astype(float).reshape(of_judges.max() + 1, -1)
         if not policy.draws_one:
             return np.asarray(worse @ (scenes.acts(policy, agent)[: scenes.n_options] * scenes.mass).ravel())
         view = scenes.view(policy)
         picks = [
-            policy.certain_each(view, block.members(h, "agents", slice(0, agents[h])))
+            policy.certain_each(view, block.members(h, "agents", acting[h][0]))
             if h in single
             else np.asarray(policy.certain(view, h), float)[None]
             for h in names
         ]
         chosen = np.concatenate(picks)[:, : scenes.n_options] * scenes.mass
-        return np.asarray(chosen.reshape(sum(agents), -1) @ worse.T)
+        return np.asarray(chosen.reshape(of_agents.max() + 1, -1) @ worse.T)
 
     items = MATRIX_CELLS // max(sum(judges), 1)
     sums: Any = sum(work(scenes) for scenes in scenes_of(valuation, policy, items=items))
     rates = np.clip(sums / total, 0.0, 1.0)
     if policy.draws_one:
-        return rates, np.zeros(sum(judges)), agents, judges
-    return np.zeros((sum(agents), sum(judges))), rates, agents, judges
+        return rates[np.ix_(of_agents, of_judges)], np.zeros(sum(judges)), agents, judges
+    return np.zeros((sum(agents), sum(judges))), rates[of_judges], agents, judges
+
+
+def _joined(members: Sequence[np.ndarray]) -> np.ndarray:
+    """Return places among the distinct members of each hypothesis as places among those of all."""
+    starts = np.cumsum([0, *(of.max() + 1 for of in members)])
+    return np.concatenate([of + start for of, start in zip(members, starts, strict=False)])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,12 +13,17 @@ from reward_hypotheses.models.policies.base import Policy
 from reward_hypotheses.models.policies.greatest import greatest
 from reward_hypotheses.models.policies.view import View, within_scene_scale
 from reward_hypotheses.models.rule_space.family.fitted import FittedRules, RulesOnTest
+from reward_hypotheses.models.rule_space.outcomes.acting import Acting
 from reward_hypotheses.models.rule_space.outcomes.choices import RuleChoices, Weights, choices
 from reward_hypotheses.models.rule_space.outcomes.limit import limit
+from reward_hypotheses.models.rule_space.outcomes.risk import Stakes
+from reward_hypotheses.models.rule_space.outcomes.scenes import Scenes
 from reward_hypotheses.models.rule_space.outcomes.silence import Classes, NamedRules, agreeing, silent_classes
 
 NEGLIGIBLE = 1e-9
 """Weight of the classes that may be left out where they are not drawn."""
+UNSEEN = 1e-18
+"""Weight of rules that no double-precision sum notices."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,11 +133,28 @@ class SpaceLimit:
         self.policy, self.h, self.reward, self.agent, self.judge = policy, h, reward, agent, judge
         self.fitted, self.space = reward.fitted, reward.fitted.literals.space
         self.agents = reward.fitted if agents_rules is None else agents_rules
-        self.made = Block(valuation, 0, valuation.n_scenes)
-        self.scenes, self.stakes = reward.scenes(self.made), reward.stakes(self.made, h)
-        self.acting = reward.acting(self.made, policy, h)
-        scales = within_scene_scale(valuation) if policy.needs_scale else None
-        self.view = View(self.made, policy.abstain, scales)
+        self.valuation, self.made = valuation, Block(valuation, 0, valuation.n_scenes)
+
+    @cached_property
+    def scenes(self) -> Scenes:
+        """The scenes of the test, as rules see them."""
+        return self.reward.scenes(self.made)
+
+    @cached_property
+    def stakes(self) -> Stakes:
+        """What is catastrophic if a rule is true."""
+        return self.reward.stakes(self.made, self.h)
+
+    @cached_property
+    def acting(self) -> Acting:
+        """How an agent acts that follows one rule."""
+        return self.reward.acting(self.made, self.policy, self.h)
+
+    @cached_property
+    def view(self) -> View:
+        """The scenes of the test, as the policy sees them."""
+        scales = within_scene_scale(self.valuation) if self.policy.needs_scale else None
+        return View(self.made, self.policy.abstain, scales)
 
     def by_class(self, names: Sequence[str], classes: np.ndarray) -> list[LeftInClass] | None:
         """Return the risk left in every class that holds rules.
@@ -190,7 +213,7 @@ class SpaceLimit:
         agent = judge
         if self.agents is not self.fitted:
             agent = _Without(self.agents.weights, left_out) if left_out else self.agents.weights
-        return silent_classes(self.space, agent, judge, self.fitted.signatures)
+        return silent_classes(self.space, agent, judge, self.fitted.signatures, negligible=UNSEEN)
 
     def _left(self, of_class: _Class) -> LeftInClass:
         """Return the risk left in one class."""

@@ -323,16 +323,28 @@ class RulesOnTest(FittedReward):
         _, rest, picks = self._on(block, key, chosen)
         return np.vstack([picks, rest[1:]]) if policy.abstain else picks
 
-    def members_on(self, block: Any, h: int, role: str, which: slice) -> Members:
+    def _rules_drawn(self, role: str) -> list[Rule]:
+        if role not in self._drawn:
+            self._drawn[role] = self.fitted.drawn(RULES, substream(0, f"{role} of a rule space"))
+        return self._drawn[role]
+
+    @override
+    def distinct_members(self, role: str, n: int) -> tuple[slice | np.ndarray, np.ndarray]:
+        named = np.array([(rule.size, rule.place, rule.table) for rule in self._rules_drawn(role)[:n]], np.int64)
+        _, first, of = np.unique(named, axis=0, return_index=True, return_inverse=True)
+        return first, of
+
+    @override
+    def members_on(self, block: Any, h: int, role: str, which: slice | np.ndarray) -> Members:
         """Return drawn rules with their rewards.
 
         Deployments follow one rule throughout, so their number of catastrophes depends on the rule.
         """
         high, low = self.fitted.rules.reward
-        if role not in self._drawn:
-            self._drawn[role] = self.fitted.drawn(RULES, substream(0, f"{role} of a rule space"))
+        drawn = self._rules_drawn(role)
+        rules = drawn[which] if isinstance(which, slice) else [drawn[k] for k in which.tolist()]
         literals = self.fitted.literals.evaluate(block.column, block.bound, block.shape)
-        approve = self.fitted.predictions(self._drawn[role][which], literals)
+        approve = self.fitted.predictions(rules, literals)
         own = rewards = np.where(approve, high, low)
         if block.failing is not None:
             rewards = np.where(block.failing, block.failure(h), own)

@@ -89,8 +89,8 @@ def fitted_in(group: xr.Dataset, name: str, rules: Rules) -> FittedRules:
     )
     noise = tuple(tuple(x) if isinstance(x, list) else x for x in about["noise"])
     literals = Literals(space, tuple(map(parse, space.literals)))
-    packed = read("seen", f"{key}_byte", f"{key}_pattern").astype(np.uint8)
-    seen = np.unpackbits(packed, axis=0, count=len(space.literals)).astype(bool)
+    packed = read("seen", f"{key}_byte", f"{key}_pattern").astype(np.uint8, copy=False)
+    seen = np.unpackbits(packed, axis=0, count=len(space.literals)).view(bool)
     numbers = None
     if f"{key}_numbers" in group:
         numbers = read("numbers", "twice", f"{key}_pattern").astype(np.int64).view(np.uint64)

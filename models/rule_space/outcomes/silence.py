@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -130,6 +132,7 @@ def silent_classes(
     items: "np.ndarray | Signatures",
     most: int = MOST,
     compiled: bool | None = None,
+    negligible: float = 0.0,
 ) -> Classes:
     """Return the classes of rules that approve the same items.
 
@@ -142,17 +145,24 @@ def silent_classes(
         Literals of the training items, or of those that can occur.
     most : int, optional
         Rules held at once; of more, the lightest for agent and judge are dropped.
+    negligible : float, optional
+        Weight of rules that may be dropped where agent and judge have one weight of each: sets of literals of which no
+        rule has a weight that matters.
     """
     signatures = items if isinstance(items, Signatures) else Signatures(space, items, compiled)
     cut = _cut(space, agent, judge, most)
+    of_set = negligible / sum(map(space.n_sets, space.sizes)) if judge is agent else 0.0
     parts, dropped = [], np.zeros(2)
     for s, lo, hi in block_ranges(space):
         p, v = _both(agent, judge, s, lo, hi)
         heavy = np.maximum(p, v) > cut
+        if of_set > 0:
+            heavy &= v.sum(axis=1, keepdims=True) > of_set
         dropped += p[~heavy].sum(), v[~heavy].sum()
         t, table = np.nonzero(heavy)
         if len(t):
-            signed = signatures.block(s, lo, hi)[:, t, table]
+            sets, row = np.unique(t, return_inverse=True)
+            signed = signatures.block(s, lo + sets)[:, row, table]
             parts.append((np.full(len(t), s), t + lo, table, p[t, table], v[t, table], *signed))
     if not parts:
         none = np.zeros(0, np.int64)
@@ -195,7 +205,7 @@ def rules_equivalent_to(
     weights : ndarray (rule,)
     """
     signatures = Signatures(space, items, compiled)
-    return agreeing(signatures, weights, signatures.block(size, place, place + 1)[:, 0, table])
+    return agreeing(signatures, weights, signatures.block(size, slice(place, place + 1))[:, 0, table])
 
 
 def agreeing(signatures: "Signatures", weights: Weights, sought: np.ndarray) -> tuple[NamedRules, np.ndarray]:
@@ -205,7 +215,7 @@ def agreeing(signatures: "Signatures", weights: Weights, sought: np.ndarray) -> 
     """
     space, found = signatures.space, []
     for s, lo, hi in block_ranges(space):
-        signed, w = signatures.block(s, lo, hi), np.asarray(weights.block(s, lo, hi), float)
+        signed, w = signatures.block(s, slice(lo, hi)), np.asarray(weights.block(s, lo, hi), float)
         t, f = np.nonzero((signed[0] == sought[0]) & (signed[1] == sought[1]) & (w > 0))
         found.append((np.full(len(t), s), t + lo, f, w[t, f]))
     sizes, places, tables, of = (np.concatenate(x) for x in zip(*found, strict=True))
@@ -245,8 +255,28 @@ class Signatures:
         sets = sum(space.n_sets(s) for s in space.sizes)
         compiled = sets * n > SMALL if compiled is None else compiled
         random = random_numbers(n) if numbers is None else numbers
-        self.space, self.random = space, random
-        self.sums = [_conjunctions(space.sets(s), items, random, compiled) for s in space.sizes]
+        self.space, self.random, self.items, self.compiled = space, random, items, compiled
+        self._sums = [np.zeros((2, space.n_sets(s)), np.uint64) for s in space.sizes]
+        self._known = [np.zeros(space.n_sets(s), bool) for s in space.sizes]
+
+    def sums(self, s: int, at: np.ndarray) -> np.ndarray:
+        """Return the sums over the items in which all literals of a set are true.
+
+        Each is computed when it is first asked for: uint64 (2, set).
+        """
+        new = np.unique(at[~self._known[s][at]])
+        if len(new):
+            self._sums[s][:, new] = _conjunctions(self.space.sets(s)[new], self)
+            self._known[s][new] = True
+        return np.asarray(self._sums[s][:, at])
+
+    @cached_property
+    def words(self) -> tuple[np.ndarray, np.ndarray]:
+        """The items, 64 a word, and their numbers: (K, word) and (2, 64 word)."""
+        words = packed(self.items)
+        padded = np.zeros((2, 64 * words.shape[1]), np.uint64)
+        padded[:, : self.items.shape[1]] = self.random
+        return words, padded
 
     def approving(self, approved: np.ndarray) -> np.ndarray:
         """Return the signature of what approves of some items: uint64 (2,)."""
@@ -258,15 +288,15 @@ class Signatures:
         out = np.empty((2, len(members), 1 << s), np.uint64)
         for cell in range(1 << s):  # the items in which the literals of the cell are true, whatever the others are
             some = members[:, [q for q in range(s) if (cell >> q) & 1]]
-            out[:, :, cell] = self.sums[some.shape[1]][:, places(some, len(self.space.literals))]
+            out[:, :, cell] = self.sums(some.shape[1], places(some, len(self.space.literals)))
         for q in range(s):
             halves = out.reshape(2, len(members), 1 << (s - 1 - q), 2, 1 << q)
             halves[..., 0, :] -= halves[..., 1, :]
         return out
 
-    def block(self, s: int, lo: int, hi: int) -> np.ndarray:
+    def block(self, s: int, rows: slice | np.ndarray) -> np.ndarray:
         """Return the signatures of the rules of some sets: uint64 (2, set, 2^(2^s))."""
-        return np.stack([subset_sums(cells) for cells in self.cells(s, slice(lo, hi))])
+        return np.stack([subset_sums(cells) for cells in self.cells(s, rows)])
 
     def of(self, rules: NamedRules) -> np.ndarray:
         """Return the signatures of some rules: uint64 (2, rule)."""
@@ -291,31 +321,31 @@ def _choose(n: int, k: int) -> int:
     return len(subsets(n, k)) if k <= n else 0
 
 
-def _conjunctions(members: np.ndarray, items: np.ndarray, random: np.ndarray, compiled: bool) -> np.ndarray:
+def _conjunctions(members: np.ndarray, signatures: Signatures) -> np.ndarray:
     """Return the sums over items in which all of a set is true: uint64 (2, set)."""
-    out = np.zeros((len(members), 2), np.uint64)
-    n = items.shape[1]
-    if compiled:
+    items, random = signatures.items, signatures.random
+    if signatures.compiled:
         from reward_hypotheses.models.rule_space.outcomes import kernels
 
-        parts = [part for part in np.array_split(np.arange(len(members)), threads()) if len(part)]
-        words = packed(items)
-        padded = np.zeros((2, 64 * words.shape[1]), np.uint64)
-        padded[:, :n] = random
+        words, padded = signatures.words
 
-        def work(part: np.ndarray) -> None:
-            at = slice(int(part[0]), int(part[-1]) + 1)
-            kernels.add_conjunctions(words, padded, members[at], out[at])
+        def work(lo: int, hi: int) -> np.ndarray:
+            sums = np.zeros((len(members), 2), np.uint64)
+            some, numbers = map(np.ascontiguousarray, (words[:, lo:hi], padded[:, 64 * lo : 64 * hi]))
+            kernels.add_conjunctions(some, numbers, members, sums)
+            return sums
 
-        in_threads(work, parts)
-        return np.ascontiguousarray(out.T)
+        cuts = np.linspace(0, words.shape[1], threads() + 1).astype(int).tolist()
+        return np.sum(in_threads(lambda part: work(*part), list(pairwise(cuts))), axis=0, dtype=np.uint64).T
+    out = np.zeros((len(members), 2), np.uint64)
+    n = items.shape[1]
     step = max((1 << 22) // max(n, 1), 1)
     for lo in range(0, len(members), step):
         every = np.ones((len(members[lo : lo + step]), n), bool)
         for q in range(members.shape[1]):
             every &= items[members[lo : lo + step, q]]
         out[lo : lo + step] = every.astype(np.uint64) @ random.T
-    return np.ascontiguousarray(out.T)
+    return out.T
 
 
 def _both(agent: Weights, judge: Weights, s: int, lo: int, hi: int) -> tuple[np.ndarray, np.ndarray]:
