@@ -1,4 +1,4 @@
-"""Scenes of a test whose risk no open reward moves, and those of one risk drawn together."""
+"""Scenes whose risk no open reward moves; those of one risk are drawn together."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

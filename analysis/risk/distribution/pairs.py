@@ -164,6 +164,6 @@ def _between(
 
 
 def _joined(members: Sequence[np.ndarray]) -> np.ndarray:
-    """Return places among the distinct members of each hypothesis as places among those of all."""
+    """Return places among the distinct members of all hypotheses."""
     starts = np.cumsum([0, *(of.max() + 1 for of in members)])
     return np.concatenate([of + start for of, start in zip(members, starts, strict=False)])

@@ -9,6 +9,8 @@ import pytest
 import xarray as xr
 
 import reward_hypotheses as rh
+from reward_hypotheses.analysis.risk.distribution import open_sources
+from reward_hypotheses.analysis.risk.distribution.alike_scenes import FixedScenes, alike
 
 SOURCES = ("values", "agent", "reward_weights", "scenes", "evidence", "all")
 SCENES, OPTIONS = 7, 3
@@ -74,14 +76,20 @@ def expected(test, weights=None):
     return mean, parts | {"all": (whole, whole)}
 
 
+@pytest.mark.parametrize("repeated", [False, True])
 @pytest.mark.parametrize("weights", [None, [3, 1, 0.5, 2, 0, 1, 1]])
-def test_variances_are_those_of_dirichlet_moments(judge, weights):
-    table = xr.Dataset({name: (("scene", "option"), values) for name, values in TEST.items()})
+def test_variances_are_those_of_dirichlet_moments(judge, weights, repeated, monkeypatch):
+    test = TEST
+    if repeated:  # a test too large for a weight a scene, three scenes again and again
+        monkeypatch.setattr(open_sources, "CELLS", 0)
+        monkeypatch.setattr(open_sources, "LEAST_SCENES", 3)
+        test = {name: values[[0, 1, 2, 0, 1, 2, 0]] for name, values in TEST.items()}
+    table = xr.Dataset({name: (("scene", "option"), values) for name, values in test.items()})
     if weights is not None:
         table["scene_weight"] = ("scene", np.array(weights, float))
     agent = rh.Elicited(AGENT, source="t", strength=AGENT_STRENGTH)
     out = rh.catastrophe_risk(judge, table, rh.Commit(), agent)
-    mean, parts = expected(TEST, weights)
+    mean, parts = expected(test, weights)
     assert float(out["mean"]) == pytest.approx(mean, abs=1e-12)
     rate = out["catastrophe_rate"].to_numpy().ravel()
     assert abs(rate.mean() - mean) < 4.5 * rate.std() / math.sqrt(rate.size)
@@ -261,9 +269,20 @@ def test_errors_are_those_of_the_distinct_draws():
     assert 0.3 < values.std(ddof=1) / np.sqrt(np.mean(errors**2)) < 3
 
 
-def test_a_large_test_is_drawn_from_a_sample_of_its_scenes(judge, monkeypatch):
-    from reward_hypotheses.analysis.risk.distribution import open_sources
+def test_scenes_alike_are_one_group_and_a_rate_of_0_is_alike_to_0_alone():
+    seen = np.array([[0.5, 0.5 + 1e-15, 0.0, 1e-14, 0.5]])
+    part = FixedScenes(np.array([1.0, 2, 3, 4, 5]), np.array([0.1, 0.2, 0.3, 0.15, 0.25]), seen, None)
+    found = alike([part, part], 3)
+    order = np.lexsort((found.mass, found.seen[0]))
+    assert found.seen[0][order][0] == 0 and found.seen[0][order][1] == 1e-14
+    np.testing.assert_allclose(found.concentration[order], [6, 8, 16], rtol=1e-15)
+    np.testing.assert_allclose(found.mass[order], [0.6, 0.3, 1.1], rtol=1e-15)
+    assert alike([part, part], 2) is None
+    assert alike([part, None], 3) is None
 
+
+def test_a_large_test_is_drawn_from_a_sample_of_its_scenes(judge, monkeypatch):
+    monkeypatch.setattr(open_sources, "alike", lambda parts, most: None)  # as where all scenes differ
     rng = np.random.default_rng(5)
     test = {name: rng.random((3000, 3)) < 0.5 for name in RULES}
     agent = rh.Elicited(AGENT, source="t", strength=AGENT_STRENGTH)

@@ -29,14 +29,22 @@ def test_patterns(rows, items):
 
 
 def test_signatures_and_counts_by_numpy_and_numba():
-    """Items in number neither a multiple of a byte nor of a word."""
+    """Items in number neither a multiple of a byte nor of a word, and each signature as a sum over items."""
     rng = np.random.default_rng(SEED)
-    names = tuple("abcdef")
-    of = RuleSpace(names, 4, tuple(range(6)))
+    wide = RuleSpace(tuple("abcdefghijklm"), 3, tuple(range(13)))
+    items = patterns_in(rng.random((13, 4111)) < 0.5)
+    assert items.shape[1] % 8
+    slow, fast = (Signatures(wide, items, compiled=compiled, distinct=True) for compiled in (False, True))
+    some = fast.block(3, np.array([7, 2]))  # before most sums are known
+    for s in wide.sizes:
+        every = slice(0, wide.n_sets(s))
+        np.testing.assert_array_equal(slow.block(s, every), fast.block(s, every))
+    np.testing.assert_array_equal(some, slow.block(3, slice(0, 8))[:, [7, 2]])
+    both = [items[members].all(axis=0) for members in wide.sets(2)]
+    by_item = [[random[where].sum(dtype=np.uint64) for where in both] for random in fast.random]
+    np.testing.assert_array_equal(fast.sums(2, np.arange(len(both))), by_item)
+    of = RuleSpace(tuple("abcdef"), 4, tuple(range(6)))
     items, label = rng.random((6, 4111)) < 0.5, rng.random(4111) < 0.5
-    slow, fast = (Signatures(of, items, compiled=compiled).sums for compiled in (False, True))
-    for a, b in zip(slow, fast, strict=True):
-        np.testing.assert_array_equal(a, b)
     slow, fast = (count_cells(of, items, label, compiled=compiled).cells for compiled in (False, True))
     for a, b in zip(slow, fast, strict=True):
         np.testing.assert_array_equal(a, b)
