@@ -11,6 +11,9 @@ import numpy as np
 from reward_hypotheses.data.errors import InputError, shown
 from reward_hypotheses.data.progress import tracked
 
+ROWS_AT_ONCE = 32_768
+"""Numbers of a slice of rows."""
+
 
 def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the distinct values in order, with positions and counts.
@@ -65,6 +68,17 @@ def softmax(z: np.ndarray, axis: int = -1, there: np.ndarray | None = None) -> n
     if there is not None:
         odds = np.where(there, odds, 0.0)
     return np.asarray(odds / np.maximum(odds.sum(axis=axis, keepdims=True), 1e-300))
+
+
+def by_rows(work: Callable[[slice], object], rows: int, columns: int) -> None:
+    """Call ``work(rows)`` for slices of the rows of a table, in parallel threads where they are many.
+
+    A slice is small enough to stay in a core's cache.
+    """
+    step = max(1, ROWS_AT_ONCE // max(columns, 1))
+    parts = [slice(lo, min(lo + step, rows)) for lo in range(0, rows, step)]
+    for _ in each_in_threads(work, parts, len(parts) > 4):
+        pass
 
 
 def log_softmax(z: np.ndarray) -> np.ndarray:

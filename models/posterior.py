@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.numerics import by_rows, distinct
 from reward_hypotheses.data.table import Table
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.evidence import Evidence
@@ -314,11 +314,18 @@ class Posterior:
         truths = rng.choice(len(self.weights), n, p=self.weights)
         pi = self.prior.draws(self.hypotheses, truths, rng)
         alike = pi.strides[0] == 0  # certain values are one row, repeated
-        with np.errstate(divide="ignore"):
-            log_weights = np.log(pi[:1] if alike else pi) + self.log_evidence
-        log_weights -= log_weights.max(axis=1, keepdims=True)
-        weights = np.exp(log_weights)
-        weights /= weights.sum(axis=1, keepdims=True)
+        weights = np.empty((1 if alike else n, pi.shape[1]))
+
+        def work(rows: slice) -> None:
+            some = weights[rows]
+            with np.errstate(divide="ignore"):
+                np.log(pi[rows], out=some)
+            some += self.log_evidence
+            some -= some.max(axis=1, keepdims=True)
+            np.exp(some, out=some)
+            some /= some.sum(axis=1, keepdims=True)
+
+        by_rows(work, *weights.shape)
         return pi, np.broadcast_to(weights, pi.shape) if alike else weights, truths
 
     def acting_draws(self, prior: Prior | None, n: int, rng: np.random.Generator) -> np.ndarray | None:

@@ -9,7 +9,7 @@ from typing import Any, override
 import numpy as np
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.numerics import finite
+from reward_hypotheses.data.numerics import by_rows, finite
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.inference.special import log_normalised, normalise_log
 
@@ -236,13 +236,23 @@ def _dirichlet(concentration: np.ndarray, rng: np.random.Generator) -> np.ndarra
     Gamma variables of small shape underflow, so they are drawn in logs: ``G(a) = G(a + 1) U^(1/a)``.
     """
     gone = concentration == 0
-    shape = np.where(gone, 1.0, concentration)
-    with np.errstate(divide="ignore"):
-        log_draws = np.log(rng.standard_gamma(shape + 1.0)) + np.log(rng.random(shape.shape)) / shape
-    log_draws = np.where(gone, -np.inf, log_draws)
-    log_draws -= log_draws.max(axis=1, keepdims=True)
-    draws = np.exp(log_draws)
-    return draws / draws.sum(axis=1, keepdims=True)
+    shape = np.where(gone, 1.0, concentration) if gone.any() else concentration
+    draws, uniform = rng.standard_gamma(shape + 1.0), rng.random(shape.shape)
+
+    def work(rows: slice) -> None:
+        some, power = draws[rows], uniform[rows]
+        with np.errstate(divide="ignore"):
+            np.log(power, out=power)
+            power /= shape[rows]
+            np.log(some, out=some)
+        some += power
+        some[gone[rows]] = -np.inf
+        some -= some.max(axis=1, keepdims=True)
+        np.exp(some, out=some)
+        some /= some.sum(axis=1, keepdims=True)
+
+    by_rows(work, *draws.shape)
+    return draws
 
 
 @dataclass(frozen=True)

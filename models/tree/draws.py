@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.data.numerics import distinct
+from reward_hypotheses.data.numerics import distinct, each_in_threads
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
@@ -24,6 +24,8 @@ from reward_hypotheses.models.weights.label_cells import cells_of
 
 LEAST_DRAWS = 4000
 """Draws from which the ends of an interval come, however few the tree holds."""
+MANY = 100_000
+"""Draws times hypotheses from which posterior and prior are drawn in parallel."""
 MOST_PREDICTIVE = 200
 
 MOST_REPLICATED = 20_000_000  # replicated items that a group holds; of very long tables, fewer draws
@@ -38,10 +40,19 @@ class Groups:
         self.shape = (chains, draws)
         self.seed = seed
         n = chains * draws
-        values, weights, truths = posterior.draws(max(n, LEAST_DRAWS), substream(seed, "values"))
-        rng = substream(seed, "prior values")
-        blind = rng.choice(len(self.names), n, p=posterior.prior.weights_of(posterior.hypotheses))
-        pi = posterior.prior.draws(posterior.hypotheses, blind, rng)
+
+        def from_prior() -> tuple[np.ndarray, ...]:
+            rng, hypotheses = substream(seed, "prior values"), posterior.hypotheses
+            blind = rng.choice(len(self.names), n, p=posterior.prior.weights_of(hypotheses))
+            return posterior.prior.draws(hypotheses, blind, rng), blind
+
+        def from_posterior() -> tuple[np.ndarray, ...]:
+            return posterior.draws(max(n, LEAST_DRAWS), substream(seed, "values"))
+
+        many = posterior.prior.uncertain and n * len(self.names) > MANY
+        (values, weights, truths), (pi, blind) = each_in_threads(
+            lambda draw: draw(), (from_posterior, from_prior), many
+        )
         self.truths = {"posterior": truths[:n], "prior": blind}
         self.values = {"posterior": values[:n], "prior": pi}
         self.weights = {"posterior": weights[:n], "prior": pi}
