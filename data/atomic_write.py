@@ -7,7 +7,6 @@ writes it, so that leftovers of a killed process can be removed.
 import hashlib
 import os
 import secrets
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,7 +105,9 @@ def remove_left(folder: Path, kind: str) -> None:
 
 def _remove(path: Path) -> None:
     if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
+        from shutil import rmtree
+
+        rmtree(path, ignore_errors=True)
     elif path.is_file():
         path.unlink(missing_ok=True)
 

@@ -71,7 +71,7 @@ def softmax(z: np.ndarray, axis: int = -1, there: np.ndarray | None = None) -> n
 
 
 def by_rows(work: Callable[[slice], object], rows: int, columns: int) -> None:
-    """Call ``work(rows)`` for slices of the rows of a table, in parallel threads where they are many.
+    """Call ``work(rows)`` for slices of rows, in parallel threads where they are many.
 
     A slice is small enough to stay in a core's cache.
     """

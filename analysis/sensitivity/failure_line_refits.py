@@ -16,8 +16,6 @@ from reward_hypotheses.models.hypotheses.valuation import Valuation
 from reward_hypotheses.models.posterior import Posterior, posterior_weights
 from reward_hypotheses.models.weights.shared_nuisances import exactly
 
-FREE = tuple(name for name, kind in KINDS.items() if not kind.locates_failure)
-"""Kinds of feedback whose evidence is independent of the failure line, unless failing is among the options."""
 ENOUGH, NEAR, ROUNDS, MORE = 0.2, 15.0, 5, 4
 """The share of draws that should count; nats below the highest evidence within which lines are drawn again; the greatest
 number of rounds; and the factor on the number of draws of the last round."""
@@ -34,7 +32,7 @@ def why_it_rests(kind: str, failing: bool) -> str:
     """
     if failing:
         return "failing is among its options"
-    return "" if kind in FREE else f"the evidence of {kind} rests on it"
+    return "" if not KINDS[kind].locates_failure else f"the evidence of {kind} rests on it"
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,19 +1,42 @@
 """The registry of all kinds of feedback that ship."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import override
 
 from reward_hypotheses.models.feedback.base import Feedback
-from reward_hypotheses.models.feedback.kinds.choices import Choices
-from reward_hypotheses.models.feedback.kinds.demonstrations import Demonstrations
-from reward_hypotheses.models.feedback.kinds.labels import Labels
-from reward_hypotheses.models.feedback.kinds.proxy import Proxy
-from reward_hypotheses.models.feedback.kinds.rankings import Rankings
-from reward_hypotheses.models.feedback.kinds.ratings import Ratings
-from reward_hypotheses.models.feedback.kinds.rewards import Rewards
-from reward_hypotheses.models.feedback.kinds.stops import Stops
 
-SHIPPED: tuple[type[Feedback], ...] = (Labels, Rewards, Choices, Rankings, Ratings, Stops, Proxy, Demonstrations)
-"""A new kind is one file in `kinds`, and one entry here."""
+SHIPPED = ("labels", "rewards", "choices", "rankings", "ratings", "stops", "proxy", "demonstrations")
+"""A new kind is one file of this name in `kinds`, and one entry here."""
 
-KINDS: Mapping[str, type[Feedback]] = {kind.kind: kind for kind in SHIPPED}
-"""Every kind that a study file may name, by its name."""
+
+class _Kinds(Mapping[str, type[Feedback]]):
+    """Every kind that a study file may name, by its name; each is imported when it is first asked for."""
+
+    @override
+    def __getitem__(self, name: str) -> type[Feedback]:
+        if name not in SHIPPED:
+            raise KeyError(name)
+        return _imported(name)
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(SHIPPED)
+
+    @override
+    def __len__(self) -> int:
+        return len(SHIPPED)
+
+    @override
+    def __contains__(self, name: object) -> bool:
+        return name in SHIPPED
+
+
+@cache
+def _imported(name: str) -> type[Feedback]:
+    kind: type[Feedback] = getattr(import_module(f"{__package__}.kinds.{name}"), name.capitalize())
+    return kind
+
+
+KINDS: Mapping[str, type[Feedback]] = _Kinds()

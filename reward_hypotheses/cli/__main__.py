@@ -2,6 +2,6 @@
 
 import sys
 
-from reward_hypotheses.cli.main import main
+from reward_hypotheses.cli.main import command
 
-sys.exit(main())
+sys.exit(command())

@@ -155,7 +155,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="store_true", help="print the version and exit")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    commands = top.add_subparsers(prog=top.prog, dest="command", metavar="COMMAND")
     run = _add(commands, "run", study=True)
     _out(
         run,
@@ -197,7 +197,7 @@ def _add(commands: Commands, name: str, *, study: bool = False) -> argparse.Argu
 
 
 def _actions(command: argparse.ArgumentParser) -> Any:
-    return command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    return command.add_subparsers(prog=command.prog, dest="action", metavar="ACTION", required=True)
 
 
 def _out(command: argparse.ArgumentParser, text: str, default: str | None = None) -> None:
