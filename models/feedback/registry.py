@@ -12,7 +12,7 @@ SHIPPED = ("labels", "rewards", "choices", "rankings", "ratings", "stops", "prox
 
 
 class _Kinds(Mapping[str, type[Feedback]]):
-    """Every kind that a study file may name, by its name; each is imported when it is first asked for."""
+    """The kinds that a study file may name; each is imported when asked for."""
 
     @override
     def __getitem__(self, name: str) -> type[Feedback]:
