@@ -101,6 +101,18 @@ def plainly(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def holds_space(document: Mapping[str, Any]) -> bool:
+    """Return whether a hypothesis is a space of rules."""
+    return any(of["hypothesis"] for of in (document.get("rule_spaces") or {}).values())
+
+
+def other_truths(document: Mapping[str, Any]) -> str:
+    """Return the truths to which a part of the prior may move; empty where there is one alone."""
+    if holds_space(document):
+        return "other rules" if len(document["hypotheses"]) == 1 else "other listed hypotheses or rules"
+    return "other listed hypotheses" if len(document["hypotheses"]) > 1 else ""
+
+
 def no_two(document: Mapping[str, Any]) -> str:
     """Return the subject of a sentence on pairs of which there are none."""
     return "No two listed hypotheses" if document.get("rule_spaces") else "No two hypotheses"

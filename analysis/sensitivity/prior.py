@@ -3,7 +3,7 @@
 import math
 from contextlib import suppress
 from dataclasses import replace
-from typing import override
+from typing import Any, override
 
 import numpy as np
 
@@ -163,15 +163,25 @@ def contamination_bounds(
 
 
 def risk_bound_unlisted(
-    log_prior: np.ndarray, log_evidence: np.ndarray, by_truth: np.ndarray, contamination: float
+    log_prior: np.ndarray,
+    log_evidence: np.ndarray,
+    by_truth: np.ndarray,
+    contamination: float,
+    log_fit: float | None = None,
 ) -> float:
     """Return the greatest risk if the truth is not listed.
 
     The unlisted truth fits as well as the best hypothesis, and finds every choice catastrophic.
 
     ``((1-e) sum pi L d + e max L) / ((1-e) sum pi L + e max L)``.
+
+    Parameters
+    ----------
+    log_fit : float, optional
+        ``log max L``, where a rule of a space has the best fit.
     """
-    return _contaminated(log_prior, log_evidence, by_truth, contamination, float(np.max(log_evidence)), 1.0)
+    best = float(np.max(log_evidence)) if log_fit is None else log_fit
+    return _contaminated(log_prior, log_evidence, by_truth, contamination, best, 1.0)
 
 
 def _contaminated(
@@ -197,6 +207,15 @@ def _about(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return case.posterior.log_prior, case.posterior.log_evidence, case.risk.by_truth[case.judges]
 
 
+def _over_rules(case: Case) -> dict[str, Any] | None:
+    """Return the bounds over priors that may differ rule by rule; None without a space of rules."""
+    if not case.posterior.spaces:
+        return None
+    from reward_hypotheses.analysis.risk.rules.prior_bounds import bounds_over_rules
+
+    return bounds_over_rules(case, [float(e) for e in case.settings.contaminations], FACTORS)
+
+
 class RiskBounds(Section[Document]):
     """Bounds of the risk where a share of the prior is wrong.
 
@@ -208,10 +227,13 @@ class RiskBounds(Section[Document]):
 
     @override
     def compute(self, case: Case) -> Document:
-        about, shares = _about(case), case.settings.contaminations
+        about, shares = _about(case), [float(e) for e in case.settings.contaminations]
+        rules = _over_rules(case)
+        bounds = [contamination_bounds(*about, e) for e in shares] if rules is None else rules["contaminated"].tolist()
+        fit = None if rules is None else rules["best_fit"]
         return {
-            "risk_bounds": {repr(float(e)): list(contamination_bounds(*about, e)) for e in shares},
-            "risk_bounds_unlisted": {repr(float(e)): risk_bound_unlisted(*about, e) for e in shares},
+            "risk_bounds": {repr(e): list(ends) for e, ends in zip(shares, bounds, strict=True)},
+            "risk_bounds_unlisted": {repr(e): risk_bound_unlisted(*about, e, fit) for e in shares},
         }
 
 
@@ -228,8 +250,12 @@ class OtherPriors(Section[Document]):
     @override
     def compute(self, case: Case) -> Document:
         log_prior, log_evidence, by_truth = about = _about(case)
+        rules = _over_rules(case)
+        within = (
+            [bounds_within_factor(*about, k) for k in FACTORS] if rules is None else rules["within_factor"].tolist()
+        )
         return {
-            "risk_bounds_within_factor": {repr(k): list(bounds_within_factor(*about, k)) for k in FACTORS},
+            "risk_bounds_within_factor": {repr(k): list(ends) for k, ends in zip(FACTORS, within, strict=True)},
             "tipping": {
                 name: {
                     "leads_from": weight_to_lead(log_prior, log_evidence, h),
@@ -237,5 +263,7 @@ class OtherPriors(Section[Document]):
                 }
                 for h, name in enumerate(case.judge_names)
             },
-            "slopes": dict(zip(("values", "evidence"), slopes(*about), strict=True)),
+            "slopes": dict(
+                zip(("values", "evidence"), slopes(*about) if rules is None else rules["slopes"], strict=True)
+            ),
         }

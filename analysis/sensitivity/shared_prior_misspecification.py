@@ -136,6 +136,9 @@ class JointRiskBounds(Section[Document]):
             return None
         document: Document = {}
         for e in case.settings.contaminations:
-            bounds = risk_bounds_jointly(posterior.log_prior, posterior.log_evidence, case.risk.matrix, float(e))
-            document[repr(float(e))] = dict(zip(("lower", "upper", "exact"), bounds, strict=True))
+            lower, upper, exact = risk_bounds_jointly(
+                posterior.log_prior, posterior.log_evidence, case.risk.matrix, float(e)
+            )
+            exact = exact and not posterior.spaces  # whose rules keep their shares
+            document[repr(float(e))] = {"lower": lower, "upper": upper, "exact": exact}
         return document

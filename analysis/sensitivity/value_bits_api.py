@@ -128,4 +128,9 @@ def risk_bounds(
     case = case_of(tree, test, policy, agent, agent_fail_utility, hypotheses)
     case.posterior.refuse_untrusted(np.ones(len(case.posterior.weights)))
     by_truth = case.risk.by_truth[case.judges]
+    if case.posterior.spaces:
+        from reward_hypotheses.analysis.risk.rules.prior_bounds import over_rules
+
+        lower, upper = over_rules(case).contaminated([contamination])[0].tolist()
+        return lower, upper
     return prior.contamination_bounds(case.posterior.log_prior, case.posterior.log_evidence, by_truth, contamination)

@@ -88,7 +88,7 @@ def count_cells(
     n_true = (
         0 if labels is None else int(np.count_nonzero(labels) if counts is None else np.asarray(counts)[labels].sum())
     )
-    return CellCounts([_cells(space, s, totals) for s in space.sizes], n_true, n_items)
+    return CellCounts([cells_of(space, s, totals) for s in space.sizes], n_true, n_items)
 
 
 def packed(columns: np.ndarray) -> np.ndarray:
@@ -186,10 +186,18 @@ def _by_numba(space: RuleSpace, words: np.ndarray, masks: np.ndarray, weights: t
     return np.split(total, np.cumsum(sizes)[:-1])
 
 
-def _cells(space: RuleSpace, s: int, totals: list[np.ndarray]) -> np.ndarray:
-    """Return counts of cells, by inclusion and exclusion over supersets: (set, cell)."""
+def cells_of(space: RuleSpace, s: int, totals: list[np.ndarray]) -> np.ndarray:
+    """Return counts of cells, by inclusion and exclusion over supersets: (set, cell).
+
+    Counts may be sums of weights.
+
+    Parameters
+    ----------
+    totals : list of ndarray (set,)
+        By size, over the items in which all literals of a set are true.
+    """
     sets = space.sets(s)
-    cells = np.empty((len(sets), 1 << s), np.int64)
+    cells = np.empty((len(sets), 1 << s), totals[0].dtype)
     choose = np.array([[math.comb(i, q) for q in range(s + 1)] for i in range(len(space.literals))], np.int64)
     for cell in range(1 << s):
         positions = [q for q in range(s) if cell >> q & 1]

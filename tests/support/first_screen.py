@@ -27,8 +27,9 @@ def rows(document):
         out["policy"] = moved(document, min(alike), max(alike))
     if risk["lower"] is not None:
         out["values"] = moved(document, risk["lower"], risk["upper"])
-    if len(document["hypotheses"]) > 1:
-        joint, bounds = document["risk_bounds_jointly"], document["risk_bounds"]
+    rules = any(of["hypothesis"] for of in (document.get("rule_spaces") or {}).values())
+    if rules or len(document["hypotheses"]) > 1:
+        joint, bounds = None if rules else document["risk_bounds_jointly"], document["risk_bounds"]
         if joint:
             largest = joint[max(joint, key=float)]
             out["prior"] = moved(document, largest["lower"], largest["upper"])

@@ -16,6 +16,7 @@ from reward_hypotheses.analysis.report.phrases import (
     leading,
     misfits,
     more_in,
+    other_truths,
     plainly,
     risk_interval,
     silent_groups,
@@ -247,14 +248,14 @@ def _risk(document: Document) -> Iterator[Sentence]:
 
 def _bounds(document: Document) -> Iterator[Sentence]:
     """Return the risk under contaminated priors."""
-    bounds, u = document["risk_bounds"], Uncertainty(document).risk
-    if not bounds or len(document["hypotheses"]) < 2:
+    bounds, u, others = document["risk_bounds"], Uncertainty(document).risk, other_truths(document)
+    if not bounds or not others:
         return
     key = "0.1" if "0.1" in bounds else next(iter(bounds))
     errors: Any = error_of(document, "risk_bounds", key) or (None, None)
     low, high = (_share(x, error, u) for x, error in zip(bounds[key], errors, strict=True))
     yield Sentence(
-        f"With {100 * float(key):g}% of the prior on other listed hypotheses, it lies between {low} and {high}{cite('contamination')}.",
+        f"With {100 * float(key):g}% of the prior on {others}, it lies between {low} and {high}{cite('contamination')}.",
         ("risk_bounds", key),
         lambda d: float(key),
     )

@@ -18,7 +18,16 @@ from reward_hypotheses.analysis.report.claims import (
     paragraph,
     value,
 )
-from reward_hypotheses.analysis.report.phrases import DRAWS_ONE, MOVES, NEAR, bits_in_words, capital, error_of, percent
+from reward_hypotheses.analysis.report.phrases import (
+    DRAWS_ONE,
+    MOVES,
+    NEAR,
+    bits_in_words,
+    capital,
+    error_of,
+    other_truths,
+    percent,
+)
 from reward_hypotheses.analysis.report.presentation import Document
 
 SEEN = 0.001
@@ -117,11 +126,12 @@ def bounds(document: Document) -> list[Sentence]:
     share, places = f"{100 * float(contamination):g}%", [("risk_bounds", contamination, i) for i in (0, 1)]
     sentences = []
     around = [_contains_risk(places[0], places[1])]
-    if len(document["hypotheses"]) > 1 and percent(low) != percent(high):
-        text = f"With {share} of the prior moved to other listed hypotheses, the risk lies between {percent(low)} and {percent(high)}."
+    others = other_truths(document)
+    if others and percent(low) != percent(high):
+        text = f"With {share} of the prior moved to {others}, the risk lies between {percent(low)} and {percent(high)}."
         sentences.append(Sentence(text, float(contamination), *places, claims=around))
-    elif len(document["hypotheses"]) > 1:
-        text = f"Moving {share} of the prior to other listed hypotheses leaves the risk at about {percent(low)}."
+    elif others:
+        text = f"Moving {share} of the prior to {others} leaves the risk at about {percent(low)}."
         sentences.append(Sentence(text, float(contamination), *places, claims=[alike(places[0], places[1], SEEN)]))
     unlisted = ("risk_bounds_unlisted", contamination)
     if (highest := document["risk_bounds_unlisted"][contamination]) is not None:

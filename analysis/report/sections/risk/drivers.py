@@ -26,7 +26,9 @@ from reward_hypotheses.analysis.report.phrases import (
     NEAR,
     capital,
     does,
+    holds_space,
     listed,
+    other_truths,
     percent,
     permission,
     policies,
@@ -317,8 +319,9 @@ def _values(document: Document) -> Driver | None:
 
 def _misspecified(document: Document) -> Driver | None:
     """Replace a share of the prior; the agent follows where its prior is the same."""
-    joint, bounds = document["risk_bounds_jointly"], document["risk_bounds"]
-    if len(document["hypotheses"]) == 1 or not (joint or bounds):
+    bounds = document["risk_bounds"]
+    joint = None if holds_space(document) else document["risk_bounds_jointly"]  # which leaves rules their shares
+    if not other_truths(document) or not (joint or bounds):
         return None
     share = list(joint or bounds)[-1]
     ends: Sequence[str | int] = ("lower", "upper") if joint else (0, 1)
