@@ -55,9 +55,9 @@ class TrueRules:
         return float((often * low).sum()), weighted_cells(self.space, columns, added[used])
 
     def each[T](self, work: Callable[[np.ndarray, np.ndarray, np.ndarray], T]) -> Iterator[T]:
-        """Yield what is computed of log prior, log evidence and risk, some rules at a time.
+        """Yield what is computed of prior, evidence and risk, some rules at a time.
 
-        Arrays (rule,) each, logarithms in nats. A log evidence may be -inf where the rule's weight would be below ``exp(-800)`` of the heaviest.
+        Logarithms in nats, (rule,) each. A log evidence may be -inf where the rule's weight would be below ``exp(-800)`` of the heaviest.
         """
         start, cells = self._cells
 
