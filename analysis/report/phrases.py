@@ -107,7 +107,7 @@ def holds_space(document: Mapping[str, Any]) -> bool:
 
 
 def other_truths(document: Mapping[str, Any]) -> str:
-    """Return the truths to which a part of the prior may move; empty where there is one alone."""
+    """Return the truths to which a part of the prior may move; empty if none."""
     if holds_space(document):
         return "other rules" if len(document["hypotheses"]) == 1 else "other listed hypotheses or rules"
     return "other listed hypotheses" if len(document["hypotheses"]) > 1 else ""

@@ -208,7 +208,7 @@ def _about(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _over_rules(case: Case) -> dict[str, Any] | None:
-    """Return the bounds over priors that may differ rule by rule; None without a space of rules."""
+    """Return bounds over priors of every rule; None without a space of rules."""
     if not case.posterior.spaces:
         return None
     from reward_hypotheses.analysis.risk.rules.prior_bounds import bounds_over_rules

@@ -44,7 +44,7 @@ class OverRules:
         return self.bad / self.total
 
     def each[T](self, work: Callable[[np.ndarray, np.ndarray, np.ndarray], T]) -> Iterator[T]:
-        """Yield what is computed of log prior, log evidence and risk, some truths at a time: (truth,) each."""
+        """Yield what ``work(log prior, log evidence, risk)`` returns of some truths."""
         yield work(*self.listed)
         for log_weight, rules in self.spaces:
 
@@ -56,7 +56,7 @@ class OverRules:
             yield from rules.each(of_rules)
 
     def contaminated(self, shares: Sequence[float]) -> np.ndarray:
-        """Return the least and greatest risk over the priors ``(1 - e) pi + e q``: (share, 2).
+        """Return bounds of the risk over the priors ``(1 - e) pi + e q``: (share, 2).
 
         Attained at a q that is certain of one hypothesis or rule (Berger and Berliner 1986).
         """
@@ -78,7 +78,7 @@ class OverRules:
         return max(self.each(lambda prior, evidence, risk: float(evidence.max(initial=-np.inf))))
 
     def within_factor(self, factors: Sequence[float]) -> np.ndarray:
-        """Return the least and greatest risk over priors whose odds are off by a factor: (factor, 2).
+        """Return bounds of the risk where odds are off by a factor: (factor, 2).
 
         The odds of every hypothesis and rule may be off. The extremes have odds k times as high for the truths whose risk is
         beyond the extreme itself; it is found by Dinkelbach's iteration, which ends at it exactly.
@@ -113,7 +113,7 @@ class OverRules:
         return values, evidence
 
     def _centre(self) -> np.ndarray:
-        """Return the mean log prior and log evidence, from which deviations lose no digits: (2,)."""
+        """Return mean log prior and log evidence, nats: (2,)."""
 
         def work(prior: np.ndarray, evidence: np.ndarray, risk: np.ndarray) -> np.ndarray:
             log_mass = prior + evidence

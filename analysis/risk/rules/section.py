@@ -32,7 +32,7 @@ class RuleSpaces(Section[Document]):
     def warnings(self, case: Case, result: Document) -> Iterator[str]:
         for h, fitted in case.posterior.spaces.items():
             name = case.judge_names[h]
-            yield f"intervals and bounds of the risk hold the prior over the rules of {name!r} fixed: rule_spaces has other priors"
+            yield f"intervals of the risk hold the prior over the rules of {name!r} fixed: rule_spaces and risk_bounds have others"
             inside = [who for who in fitted.patterns.beside if len(fitted.equivalent_to(who)[0])]
             if inside:
                 listed = " and ".join(map(repr, inside[:3])) + (
