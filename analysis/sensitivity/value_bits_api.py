@@ -111,7 +111,8 @@ def risk_bounds(
     tree, test, policy, agent, agent_fail_utility, hypotheses
         As for `catastrophe_risk`.
     contamination : float
-        The share of the prior that may be any other distribution, above 0 and below 1.
+        The share of the prior that may be any other distribution over hypotheses, and over the rules of a space, above 0 and
+        below 1.
 
     Returns
     -------
