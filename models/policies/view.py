@@ -150,6 +150,12 @@ def within_scene_scale(valuation: Valuation) -> Any:
     The root of the mean, over scenes with at least two available options, of the population variance of ``r_h`` among
     them (options that are failing left out; scenes by their weight). 0 where rewards are all equal.
     """
+    if "scale" not in valuation.averages:
+        valuation.averages["scale"] = _scale(valuation)
+    return valuation.averages["scale"]
+
+
+def _scale(valuation: Valuation) -> Any:
     n = len(valuation.hypotheses)
     weights = valuation.table.scene_weights()
     total, mass = np.zeros(n), 0.0

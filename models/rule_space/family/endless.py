@@ -1,8 +1,9 @@
 """The risk that endless training leaves, by silent class of rules."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from reward_hypotheses.models.policies.view import View, within_scene_scale
 from reward_hypotheses.models.rule_space.family.fitted import FittedRules, RulesOnTest
 from reward_hypotheses.models.rule_space.outcomes.acting import Acting
 from reward_hypotheses.models.rule_space.outcomes.choices import RuleChoices, Weights, choices
-from reward_hypotheses.models.rule_space.outcomes.limit import limit
+from reward_hypotheses.models.rule_space.outcomes.limit import RuleLimit, limit
 from reward_hypotheses.models.rule_space.outcomes.risk import Stakes
 from reward_hypotheses.models.rule_space.outcomes.scenes import Scenes
 from reward_hypotheses.models.rule_space.outcomes.silence import Classes, NamedRules, agreeing, silent_classes
@@ -180,9 +181,24 @@ class SpaceLimit:
         if self.agents is self.fitted:
             rules, weights = self.fitted.equivalent_to(name)
             return _Class(listed, rules, weights, weights)
-        either = _Either(self.fitted.weights, self.agents.weights)
-        rules, _ = agreeing(self.fitted.signatures, either, self.fitted.patterns.beside[name])
-        return _Class(listed, rules, *(_weights_of(rules, of.weights) for of in (self.fitted, self.agents)))
+
+        def compute() -> _Class:
+            either = _Either(self.fitted.weights, self.agents.weights)
+            rules, _ = agreeing(self.fitted.signatures, either, self.fitted.patterns.beside[name])
+            return _Class(listed, rules, *(_weights_of(rules, of.weights) for of in (self.fitted, self.agents)))
+
+        return self._once(("class", name, listed), compute)
+
+    def _once[T](self, about: tuple[Any, ...], compute: Callable[[], T]) -> T:
+        """Return what was computed about these rules before, or compute it.
+
+        Cases that differ by a Monte Carlo error share it.
+        """
+        kept, key = self.made.valuation.averages, (id(self.reward), id(self.agents), *about)
+        if key not in kept:
+            kept[key] = compute()
+        found: T = kept[key]
+        return found
 
     def _rest(self, left_out: Sequence[NamedRules]) -> LeftInClass | None:
         """Return the risk left in classes of rules alone.
@@ -190,16 +206,14 @@ class SpaceLimit:
         None where too many have weight. It does not depend on the weights of the hypotheses,
         and is computed once.
         """
-        kept, policy = self.made.valuation.averages, self.policy
-        settings = str(policy.settings().get("beta")), policy.abstain
-        key = id(self.reward), id(self.agents), "limit", policy.name, *settings, *(of.first for of in left_out)
-        if key not in kept:
+
+        def compute() -> tuple[float, RuleLimit]:
             found = self._classes(left_out)
             share = float(found.judge.sum()) + found.dropped[1]
-            name, n = policy.name.replace("boltzmann", "commit"), min(GROUPS, self.reward.n_members)
-            left = limit(found, self.scenes, self.acting, self.stakes, policy=name, n_groups=n)
-            kept[key] = share, left
-        share, left = kept[key]
+            name, n = self.policy.name.replace("boltzmann", "commit"), min(GROUPS, self.reward.n_members)
+            return share, limit(found, self.scenes, self.acting, self.stakes, policy=name, n_groups=n)
+
+        share, left = self._once(("limit", *self._acts, *(of.first for of in left_out)), compute)
         if not self.policy.draws_one and left.rest > NEGLIGIBLE:
             return None
         groups = self.made.valuation.share(self.h, "agents", len(left.groups)) if len(left.groups) else left.groups
@@ -215,8 +229,17 @@ class SpaceLimit:
             agent = _Without(self.agents.weights, left_out) if left_out else self.agents.weights
         return silent_classes(self.space, agent, judge, self.fitted.signatures, negligible=UNSEEN)
 
+    @property
+    def _acts(self) -> tuple[Any, ...]:
+        """How the policy acts: its name, rationality, and whether it abstains."""
+        return self.policy.name, str(self.policy.settings().get("beta")), self.policy.abstain
+
     def _left(self, of_class: _Class) -> LeftInClass:
         """Return the risk left in one class."""
+        weights = self.agent.tobytes(), self.judge.tobytes()
+        return self._once(("left", *self._acts, of_class.listed, *weights), lambda: self._left_in(of_class))
+
+    def _left_in(self, of_class: _Class) -> LeftInClass:
         listed, n = list(of_class.listed), len(of_class.listed)
         pairs = (self.agent, of_class.agents), (self.judge, of_class.weights)
         p, v = (np.concatenate([w[listed], w[self.h] * of_rules]) for w, of_rules in pairs)
