@@ -370,10 +370,10 @@ def _rewards_of(
     from reward_hypotheses.models.tree.read import hypotheses_in
 
     judges, agents = hypotheses_in(tree), {} if fitted is None else hypotheses_in(fitted)
-    # a family's weights are what each tree says of them, so two trees of one family are about different agents
+    # weights within a family or space are what each tree says of them, so two trees of one are about different agents
     rectangular = bool(agents) and (
         list(agents.items()) != list(judges.items())
-        or any(isinstance(reward, dict) and "linear" in reward for reward in judges.values())
+        or any(isinstance(reward, dict) and reward.keys() & {"linear", "rules"} for reward in judges.values())
         or (fitted is not None and hypotheses is None and callables_of(tree) != callables_of(fitted))
     )
     if not rectangular or hypotheses is None:

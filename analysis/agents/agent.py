@@ -64,6 +64,11 @@ class Agent(ABC):
         """Whether the judge and the agent share their evidence."""
         return False
 
+    @property
+    def own(self) -> Posterior | None:
+        """A posterior of the agent's own."""
+        return None
+
     @abstractmethod
     def weights(self, judge: Posterior) -> np.ndarray:
         """Return the weights by which the agent acts: (hypothesis of the test,)."""
@@ -141,6 +146,11 @@ class PosteriorAgent(Agent):
 
     posterior: Posterior
     start: int = 0
+
+    @property
+    @override
+    def own(self) -> Posterior | None:
+        return self.posterior
 
     @override
     def risk_left(self, test: Valuation, judge: Posterior, policy: Policy, risk: Risk) -> list[Left] | None:

@@ -61,6 +61,11 @@ class Reading(Agent):
 
     @property
     @override
+    def own(self) -> Posterior | None:
+        return self.agent
+
+    @property
+    @override
     def exact(self) -> bool:
         return self.agent.exact and (self.alone is None or self.alone.exact)
 

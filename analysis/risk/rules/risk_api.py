@@ -5,25 +5,29 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from reward_hypotheses.analysis.case import Case, case_of
+from reward_hypotheses.analysis.case import AgentLike, Case, case_of
 from reward_hypotheses.analysis.risk.rules.weights_api import space_in
 from reward_hypotheses.data.errors import InputError
 from reward_hypotheses.data.numerics import whole
 from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.policies.base import Policy
-from reward_hypotheses.models.rule_space.family.fitted import RulesOnTest
+from reward_hypotheses.models.rule_space.family.fitted import FittedRules, RulesOnTest
 from reward_hypotheses.models.rule_space.outcomes.dependence import dependence_by_feature
 from reward_hypotheses.models.rule_space.outcomes.pairs import dangerous_pairs, labels_within_class
 from reward_hypotheses.models.rule_space.outcomes.silence import NamedRules, silent_classes
-from reward_hypotheses.models.rule_space.weights import Rule
+from reward_hypotheses.models.rule_space.weights import Rule, RuleWeights
 
 
 def feature_dependence(
-    tree: xr.DataTree, test: Any, policy: Policy | None = None, hypothesis: str | None = None
+    tree: xr.DataTree,
+    test: Any,
+    policy: Policy | None = None,
+    agent: AgentLike = None,
+    hypothesis: str | None = None,
 ) -> xr.Dataset:
     """Return the risk by feature, split by who reads the feature.
 
-    Agent and truth are two rules of a space, drawn independently from its posterior weights. The four parts of a feature,
+    Agent and truth are two rules of a space, drawn independently from its weights. The four parts of a feature,
     ``mean_m sum_o A[m, o] sum_j v_j K_j[m, o]`` over pairs of rules in which the agent's rule alone reads the feature, the
     true rule alone, both, or neither, add up to the risk of two rules of the space. Listed hypotheses beside the space do
     not count.
@@ -36,6 +40,9 @@ def feature_dependence(
         A table, as for `catastrophe_risk`.
     policy : Policy
         One that draws a rule: ``Commit()`` unless given, or `Boltzmann`.
+    agent : Prior or DataTree, optional
+        As for `catastrophe_risk`: a `Simplicity` prior over the rules, or the tree of an agent with the same space. The
+        agent's rule is drawn from its own weights within the space; by default these are the judge's.
     hypothesis : str, optional
         The space; needed where there are several.
 
@@ -48,13 +55,13 @@ def feature_dependence(
     Raises
     ------
     InputError
-        No space of rules, or a policy that does not draw a rule from the weights.
+        No space of rules, an agent without the same space, or a policy that does not draw a rule from the weights.
     """
-    case, h, reward, made = _on_test(tree, test, policy, hypothesis)
+    case, h, reward, made, acting = _on_test(tree, test, policy, agent, hypothesis)
     fitted = reward.fitted
     found = dependence_by_feature(
         fitted.literals.space,
-        fitted.weights,
+        acting,
         fitted.weights,
         reward.scenes(made),
         reward.acting(made, case.policy, h),
@@ -70,7 +77,12 @@ def feature_dependence(
 
 
 def dangerous_rules(
-    tree: xr.DataTree, test: Any, policy: Policy | None = None, n: int = 20, hypothesis: str | None = None
+    tree: xr.DataTree,
+    test: Any,
+    policy: Policy | None = None,
+    agent: AgentLike = None,
+    n: int = 20,
+    hypothesis: str | None = None,
 ) -> xr.Dataset:
     """Return pairs of rules that agree in training and differ on a test.
 
@@ -78,7 +90,7 @@ def dangerous_rules(
 
     Parameters
     ----------
-    tree, test, policy, hypothesis
+    tree, test, policy, agent, hypothesis
         As for `feature_dependence`.
     n : int
         Number of pairs.
@@ -96,9 +108,9 @@ def dangerous_rules(
     InputError
         As for `feature_dependence`.
     """
-    case, h, reward, made = _on_test(tree, test, policy, hypothesis)
+    case, h, reward, made, acting = _on_test(tree, test, policy, agent, hypothesis)
     fitted, space = reward.fitted, reward.fitted.literals.space
-    classes = silent_classes(space, fitted.weights, fitted.weights, fitted.signatures)
+    classes = silent_classes(space, acting, fitted.weights, fitted.signatures)
     found = dangerous_pairs(
         classes, reward.scenes(made), reward.acting(made, case.policy, h), reward.stakes(made, h), whole(n, "n", 1)
     )
@@ -118,7 +130,12 @@ def dangerous_rules(
 
 
 def telling_labels(
-    tree: xr.DataTree, test: Any, policy: Policy | None = None, n: int = 20, hypothesis: str | None = None
+    tree: xr.DataTree,
+    test: Any,
+    policy: Policy | None = None,
+    agent: AgentLike = None,
+    n: int = 20,
+    hypothesis: str | None = None,
 ) -> xr.Dataset:
     """Return which labels of a table would split the heaviest silent class of rules.
 
@@ -127,7 +144,7 @@ def telling_labels(
 
     Parameters
     ----------
-    tree, test, policy, hypothesis
+    tree, test, policy, agent, hypothesis
         As for `feature_dependence`; the items to label are those of the test.
     n : int
         Number of items; items that are alike under every rule count once.
@@ -144,9 +161,9 @@ def telling_labels(
     InputError
         As for `feature_dependence`.
     """
-    case, h, reward, made = _on_test(tree, test, policy, hypothesis)
+    case, h, reward, made, acting = _on_test(tree, test, policy, agent, hypothesis)
     fitted, scenes = reward.fitted, reward.scenes(made)
-    classes = silent_classes(fitted.literals.space, fitted.weights, fitted.weights, fitted.signatures)
+    classes = silent_classes(fitted.literals.space, acting, fitted.weights, fitted.signatures)
     found = labels_within_class(classes, 0, scenes, reward.acting(made, case.policy, h), reward.stakes(made, h))
     order = np.argsort(found.left, kind="stable")[: whole(n, "n", 1)]
     items = made.items.T[scenes.choices.T]
@@ -174,15 +191,30 @@ def _rule(rules: NamedRules, k: int) -> Rule:
 
 
 def _on_test(
-    tree: xr.DataTree, test: Any, policy: Policy | None, hypothesis: str | None
-) -> tuple[Case, int, RulesOnTest, Block]:
+    tree: xr.DataTree, test: Any, policy: Policy | None, agent: AgentLike, hypothesis: str | None
+) -> tuple[Case, int, RulesOnTest, Block, RuleWeights]:
     """Return a case, its space of rules on the test, and the test as one block."""
     _, h, _ = space_in(tree, hypothesis)
-    case = case_of(tree, test, policy, None, None, None)
+    case = case_of(tree, test, policy, agent, None, None)
     if not (case.policy.draws_one and case.policy.mixes_weights) or case.policy.no_space:
         raise InputError(
             f"policy: {case.policy.name} does not draw a rule from the weights; give rh.Commit() or rh.Boltzmann(beta)"
         )
     reward = case.valuation.hypotheses.rewards[h]
     assert isinstance(reward, RulesOnTest)
-    return case, h, reward, Block(case.valuation, 0, case.valuation.n_scenes)
+    return case, h, reward, Block(case.valuation, 0, case.valuation.n_scenes), _acting(case, h, reward.fitted)
+
+
+def _acting(case: Case, h: int, judges: FittedRules) -> RuleWeights:
+    """Return the agent's weights of the rules of a space."""
+    own, name = case.agent.own, case.judge_names[h]
+    if own is None:
+        return judges.weights
+    held = {own.hypotheses.names[k]: fitted for k, fitted in own.spaces.items()}
+    fitted = held.get(name) or (next(iter(held.values())) if len(held) == 1 else None)
+    if fitted is None or fitted.literals.space != judges.literals.space:
+        raise InputError(
+            f"agent: it has no space of the rules of {name!r}; give a tree that was fitted with the same features, thresholds and "
+            "at_most, or a prior"
+        )
+    return fitted.weights

@@ -208,8 +208,8 @@ def _features(stated: Any) -> tuple[Expression, ...]:
             features.append(parse(feature))
         except InputError as error:
             problems.extend(f"rules: feature {feature!r}: {p}" for p in error.problems)
-    texts = [e.text for e in features]
-    if twice := [text for i, text in enumerate(texts) if text in texts[:i]]:
+    programs = [[(symbol.kind, symbol.value, symbol.name) for symbol in e.program] for e in features]
+    if twice := [e.text for i, e in enumerate(features) if programs[i] in programs[:i]]:
         problems.append(f"rules: feature {twice[0]!r} stands twice; give each once")
     if problems:
         raise InputError(problems)

@@ -178,6 +178,7 @@ def test_a_study_with_a_space(tmp_path):
         ({"at_most": 5}, "from 1 to 4"),
         ({"features": []}, "list the features"),
         ({"features": ["red", "red"]}, "stands twice"),
+        ({"features": ["depth > 0.5", "(depth>0.50)"]}, r"feature '\(depth>0.50\)' stands twice"),
         ({"features": [f"f{k}" for k in range(200)]}, "at most 128"),
         ({"prior": None}, "prior: missing"),
         ({"prior": rh.Simplicity("letters"), "at_most": 4}, "at most 3 features"),
