@@ -11,6 +11,7 @@ from reward_hypotheses.analysis.results.section import Document, Section
 from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.posterior import Posterior
+from reward_hypotheses.models.weights.differing_groups import group_check
 from reward_hypotheses.models.weights.predictive_check import predictive_check
 from reward_hypotheses.models.weights.weigh import idle_warnings
 
@@ -68,9 +69,9 @@ def _methods(posterior: Posterior) -> Document:
 
 
 class PredictiveCheck(Section[Document]):
-    """Predictive check of every feedback, and the subgroups of items that fit worst."""
+    """Predictive check of every feedback, and the subgroups and groups that fit worst."""
 
-    keys = ("predictive_check", "subgroups", "misfit")
+    keys = ("predictive_check", "subgroups", "between_groups", "misfit")
     topic = "fit"
     urgency = 90
 
@@ -92,13 +93,36 @@ class PredictiveCheck(Section[Document]):
             }
         subgroups, misfits = subgroups_document(rules, case.seed)
         misfit += misfits
+        between, misfits = _between_groups(rules, case.seed)
+        misfit += misfits
         if int(np.argmax(case.posterior.weights)) == case.posterior.hypotheses.unmodelled:
             misfit = [words.replace("the leading hypothesis", "the leading rule") for words in misfit]
-        return {"predictive_check": checks, "subgroups": subgroups, "misfit": misfit}
+        return {
+            "predictive_check": checks,
+            "subgroups": subgroups,
+            "between_groups": between,
+            "misfit": misfit,
+        }
 
     @override
     def warnings(self, case: Case, result: Document) -> Iterator[str]:
         yield from result["misfit"]
+
+
+def _between_groups(posterior: Posterior, seed: int) -> tuple[Document, list[str]]:
+    """Return the checks of columns that may stand for people, and the misfits."""
+    besides = {c for feedback in posterior.feedback for c in feedback.said_columns}
+    document: Document = {}
+    misfit: list[str] = []
+    for k, feedback in enumerate(posterior.feedback):
+        found = group_check(posterior, k, substream(seed, f"groups {feedback.name}"), besides)
+        if found is not None:
+            document[str(feedback.name)] = {
+                **{key: getattr(found, key) for key in ("column", "groups", "on", "looked_at")},
+                **{key: getattr(found.check, key) for key in ("statistic", "p", "mcse", "replications")},
+            }
+            misfit.extend(found.check.misfit)
+    return document, misfit
 
 
 def _histogram(replicated: np.ndarray, statistic: float) -> Document:

@@ -159,9 +159,10 @@ class Check:
 
 
 MISFIT = 0.01  # a p below it is reported as a misfit
+REMEDY = "another hypothesis, listed or not, may fit"
 
 
-def misfit_in_words(feedback: str, what: str, p: float, n: int) -> str:
+def misfit_in_words(feedback: str, what: str, p: float, n: int, remedy: str = REMEDY) -> str:
     """Return the words of a misfit of the leading hypothesis.
 
     The check draws hypotheses by their weights, so a misfit does not speak of hypotheses of low weight.
@@ -174,9 +175,11 @@ def misfit_in_words(feedback: str, what: str, p: float, n: int) -> str:
         What does not fit, naming the leading hypothesis.
     p : float
         Share of `n` replications that are as extreme.
+    remedy : str, optional
+        What may help.
     """
     share = f"p = {p:.2g}" if p > 0 else f"p < {1 / n:.2g}"
-    return f"{feedback}: {what} ({share}); another hypothesis, listed or not, may fit"
+    return f"{feedback}: {what} ({share}); {remedy}"
 
 
 @dataclass(frozen=True, eq=False)

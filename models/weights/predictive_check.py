@@ -7,7 +7,7 @@ import numpy as np
 from reward_hypotheses.models.feedback.base import Feedback
 from reward_hypotheses.models.feedback.boltzmann.model import Rational
 from reward_hypotheses.models.feedback.closed_form import ClosedForm
-from reward_hypotheses.models.feedback.evidence import Check, Evidence
+from reward_hypotheses.models.feedback.evidence import Check, Evidence, Weighed
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.reward import Reward
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -35,11 +35,16 @@ def predictive_check(posterior: Posterior, k: int, rng: np.random.Generator) -> 
     at groups of items that the hypotheses treat alike, families are represented by their mean weights. An unmodelled
     hypothesis is left out: the rules are checked.
     """
-    posterior = posterior.of_rules()
+    feedback, over = weighed(posterior.of_rules(), k, rng)
+    return feedback.check(over.valuation, over.evidence, over.weights, rng, lead=over.lead)
+
+
+def weighed(posterior: Posterior, k: int, rng: np.random.Generator) -> tuple[Feedback, Weighed]:
+    """Return a feedback as it is checked, with fixed rewards that stand for families."""
     feedback, valuation, evidence = posterior.feedback[k], posterior.valuations[k], posterior.evidence[k]
     families = posterior.families
     if not families:
-        return feedback.check(valuation, evidence, posterior.weights, rng)
+        return feedback, Weighed(valuation, evidence, posterior.weights, int(np.argmax(posterior.weights)))
     lead = int(np.argmax(posterior.weights))
     # under a normal prior the length of the weights is the rationality
     raw = {h for h, f in families.items() if f.linear.sd is not None} if isinstance(feedback, Rational) else set()
@@ -69,7 +74,7 @@ def predictive_check(posterior: Posterior, k: int, rng: np.random.Generator) -> 
     )
     weights = [s.weight for s in stand_ins]
     at_lead = next(i for i, s in enumerate(stand_ins) if (s.hypothesis, s.draw) == (lead, -1))
-    return feedback.check(over, every, np.array(weights) / sum(weights), rng, lead=at_lead)
+    return feedback, Weighed(over, every, np.array(weights) / sum(weights), at_lead)
 
 
 def _stand_ins(posterior: Posterior, valuation: Valuation, h: int, n_draws: int) -> list[_StandIn]:
