@@ -182,7 +182,8 @@ class Ratings(ItemChoice):
     def chances(self, inputs: np.ndarray, theta: Theta, n: int) -> np.ndarray:
         """Return the chance of each grade at n draws of the nuisances: (n, unit, grade)."""
         theta = {name: np.reshape(values, (n, 1)) for name, values in theta.items()}
-        each = [self.log_likelihood(inputs, theta, np.full(inputs.shape[-1], k), np) for k in range(len(self.grades))]
+        z, cuts = self.beta(theta) * inputs, self.cuts(theta, np)
+        each = [_log_chance(k, z, cuts, np) for k in range(len(self.grades))]
         return np.broadcast_to(np.exp(np.stack(each, axis=-1)), (n, len(inputs), len(self.grades)))
 
     @override
