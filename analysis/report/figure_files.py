@@ -20,6 +20,8 @@ from reward_hypotheses.data.progress import tracked
 if TYPE_CHECKING:
     import xarray as xr
 
+DPI = 300
+"""Dots an inch of a ``png``."""
 LAYOUT_TABLES = ("GDEF", "GPOS", "GSUB", "MATH", "kern")
 """Tables of an OpenType font by which a program lays out text."""
 
@@ -58,7 +60,7 @@ def saved(drawing: Figure, form: str) -> bytes:
         "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
         "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
     }
-    options: dict[str, Any] = {"dpi": 300, "facecolor": "white"} if form == "png" else {}
+    options: dict[str, Any] = {"dpi": DPI, "facecolor": "white"} if form == "png" else {}
     bare = _outlines_alone() if form == "pdf" else nullcontext()
     with mpl.rc_context(STYLE), _missing_glyphs(), bare:
         drawing.savefig(stream, format=form, metadata=metadata[form], **options)
