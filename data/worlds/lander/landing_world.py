@@ -106,11 +106,16 @@ class LandingWorld(LunarLander):
 
         The ground as the fixtures have it, then paint and flags upon it.
         """
+        return np.ascontiguousarray(self._drawn(self.ground()))
+
+    def _drawn(self, ground: np.ndarray) -> np.ndarray:
+        """Draw the frame over a surface (vertex, 2), and return its pixels: a view of (400, 600, 3)."""
         assert self.scene is not None
-        ground = self.ground()
         pairs = [(tuple(a), tuple(b)) for a, b in zip(ground, ground[1:], strict=False)]
         self.sky_polys = [[a, b, (b[0], WORLD_HEIGHT), (a[0], WORLD_HEIGHT)] for a, b in pairs]
+        self.render_mode = "surface"  # which Gymnasium draws without a copy
         super().render()
+        self.render_mode = "rgb_array"
         levels = self.scene.levels or (1.0,) * len(self.scene.red)
         for (left, right), strength in zip(self.scene.red, levels, strict=True):
             inner = ground[(ground[:, 0] > left) & (ground[:, 0] < right)]
@@ -125,7 +130,7 @@ class LandingWorld(LunarLander):
             pygame.draw.polygon(
                 self.surf, YELLOW, [(at, top), (at, top + CLOTH[1]), (at + CLOTH[0], top + CLOTH[1] / 2)]
             )
-        return np.ascontiguousarray(pygame.surfarray.pixels3d(self.surf).transpose(1, 0, 2))
+        return np.asarray(pygame.surfarray.pixels3d(self.surf)).transpose(1, 0, 2)
 
     def graded(self) -> dict[str, np.ndarray]:
         """Survey the candidate sites by degrees: columns (site,).
@@ -182,7 +187,8 @@ class LandingWorld(LunarLander):
         site : callable
             Maps the frame, the site's ends, its depth and its distance to its row.
         """
-        ground, frame, lander = self.ground(), self.render(), self.lander
+        ground, lander = self.ground(), self.lander
+        frame = self._drawn(ground)
         assert lander is not None
         rows = []
         for left, right in level(ground):
