@@ -120,17 +120,17 @@ def test_paint_and_flags_are_read_off_the_frame(world, monkeypatch):
     one = scene(red=[0], flags=[2])
     assert survey(world, one)["red_paint"].tolist() == [True, False, False, False]
     assert world.survey()["flags"].tolist() == [False, False, True, False]
-    render = world.render
+    drawn = world.drawn
 
-    def repainted():
-        frame = render()
+    def repainted(ground):
+        frame = drawn(ground)
         frame[(frame == (214, 40, 40)).all(axis=-1)] = 255
         return frame
 
-    monkeypatch.setattr(world, "render", repainted)
+    monkeypatch.setattr(world, "drawn", repainted)
     assert not world.survey()["red_paint"].any()
     half = Scene(one.ground, ((0.9, 1.9),), one.flags[:1], 0)  # less than half painted, one flag
-    monkeypatch.setattr(world, "render", render)
+    monkeypatch.setattr(world, "drawn", drawn)
     assert not survey(world, half)["red_paint"].any() and not survey(world, half)["flags"].any()
 
 

@@ -265,9 +265,11 @@ def _poisson_binomial(chance: np.ndarray) -> np.ndarray:
 
     The events are independent and have these chances (draw, event).
     """
-    out = np.zeros((len(chance), chance.shape[1] + 1))
-    out[:, 0] = 1.0
-    for m, p in enumerate(chance.T[:, :, None]):
-        out[:, 1 : m + 2] = out[:, 1 : m + 2] * (1 - p) + out[:, : m + 1] * p
-        out[:, :1] *= 1 - p
-    return out
+    out = np.zeros((chance.shape[1] + 1, len(chance)))  # draws side by side in memory
+    out[0] = 1.0
+    moved = np.empty_like(out)
+    for m, p in enumerate(np.ascontiguousarray(chance.T)):
+        np.multiply(out[: m + 1], p, out=moved[: m + 1])
+        out[: m + 2] *= 1 - p
+        out[1 : m + 2] += moved[: m + 1]
+    return np.ascontiguousarray(out.T)

@@ -106,9 +106,9 @@ class LandingWorld(LunarLander):
 
         The ground as the fixtures have it, then paint and flags upon it.
         """
-        return np.ascontiguousarray(self._drawn(self.ground()))
+        return np.ascontiguousarray(self.drawn(self.ground()))
 
-    def _drawn(self, ground: np.ndarray) -> np.ndarray:
+    def drawn(self, ground: np.ndarray) -> np.ndarray:
         """Draw the frame over a surface (vertex, 2), and return its pixels: a view of (400, 600, 3)."""
         assert self.scene is not None
         pairs = [(tuple(a), tuple(b)) for a, b in zip(ground, ground[1:], strict=False)]
@@ -188,7 +188,7 @@ class LandingWorld(LunarLander):
             Maps the frame, the site's ends, its depth and its distance to its row.
         """
         ground, lander = self.ground(), self.lander
-        frame = self._drawn(ground)
+        frame = self.drawn(ground)
         assert lander is not None
         rows = []
         for left, right in level(ground):
