@@ -18,7 +18,6 @@ from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses
 from reward_hypotheses.models.hypotheses.value_source import source_problems
 from reward_hypotheses.models.inference.laplace import K_HAT, Weighted, laplace
 from reward_hypotheses.models.inference.smc import ISLANDS, smc
-from reward_hypotheses.models.inference.special import normal_quantile
 from reward_hypotheses.models.priors.base import Prior, WeightedDraws
 
 FIRST_CUT, CUT_GAP, CUT_SD = 0.5, 1.5, 0.75
@@ -381,15 +380,18 @@ class _Model:
 
 def _half_normal(score: np.ndarray) -> np.ndarray:
     """Return the half-normal x with ``P(|N| < x) = P(N < score)`` of each score."""
-    return np.array([_half_normal_of(x) for x in score.tolist()])
+    from statistics import NormalDist
 
+    erfc, root, quantile = math.erfc, math.sqrt(2.0), NormalDist().inv_cdf
 
-def _half_normal_of(x: float) -> float:
-    below = 0.5 * math.erfc(-x / math.sqrt(2.0))
-    if x < -5.0:
-        return below * math.sqrt(math.pi / 2)  # to a relative error of below^2
-    above = 0.5 * math.erfc(x / math.sqrt(2.0))
-    return -normal_quantile(max(above / 2, 1e-300)) if x > -1.0 else normal_quantile(0.5 + below / 2)
+    def of_negative(x: float) -> float:
+        below = 0.5 * erfc(-x / root)
+        # at the end to a relative error of below^2
+        return below * math.sqrt(math.pi / 2) if x < -5.0 else quantile(0.5 + below / 2)
+
+    return np.array(
+        [-quantile(max(0.5 * erfc(x / root) / 2, 1e-300)) if x > -1.0 else of_negative(x) for x in score.tolist()]
+    )
 
 
 def _sigmoid(z: np.ndarray) -> np.ndarray:

@@ -168,6 +168,7 @@ def test_intervals_of_every_kind_hold_the_truth_as_often_as_they_say(kind, monke
     # an error of .01 nats is nothing here
     monkeypatch.setattr("reward_hypotheses.models.inference.laplace.DRAWS", 2000)
     monkeypatch.setattr("reward_hypotheses.models.feedback.boltzmann.joint.DRAWS", 2000)
+    monkeypatch.setattr("reward_hypotheses.models.hypotheses.failure_judgements.NODES", (601, 81))
     for most in ("MOST_DRAWS", "MOST_QUICK"):
         monkeypatch.setattr(f"reward_hypotheses.models.linear_family.approximation.{most}", 4000)
     coverage, z, ranks = calibration.calibration(kind, runs, seed=2)
