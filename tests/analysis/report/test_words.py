@@ -344,7 +344,9 @@ def test_names_as_long_as_the_system_allows(tmp_path, monkeypatch):
     assert main(["run", name + ".toml", "--out", "m" * 240]) == 0
 
 
-def test_a_report_of_a_damaged_document_is_refused_or_made(tmp_path):
+def test_a_report_of_a_damaged_document_is_refused_or_made(tmp_path, monkeypatch):
+    """Every figure is drawn; to save it asks nothing of the document."""
+    monkeypatch.setattr("reward_hypotheses.analysis.report.figure_files.saved", lambda drawing, form: b"<svg ></svg>")
     document = answered(tmp_path, SILENT, PARTED)
     wrong = [None, [], {}, "x", 3]
     for k, key in enumerate(document):
