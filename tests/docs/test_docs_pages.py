@@ -204,16 +204,18 @@ def unnamed(keys, document):
 def unknown(keys, documents):
     """Keys that name nothing in any of the documents."""
 
-    def is_there(key, document):
+    found = [(document, paths(document)) for document in documents]
+
+    def is_there(key, document, places):
         parts = parts_of(key)
         wanted = parts[:-1] if parts[-1] == "*" else parts
-        for path in paths(document):
+        for path in places:
             same = zip(wanted, path, strict=False)
             if len(path) >= len(wanted) and all(stands_for(p, g, document) for p, g in same):
                 return True
         return False
 
-    return sorted(key for key in keys if not any(is_there(key, document) for document in documents))
+    return sorted(key for key in keys if not any(is_there(key, *of_document) for of_document in found))
 
 
 def results_of(folder, study):

@@ -100,7 +100,7 @@ def test_a_study_of_labels_gives_what_the_function_gives(tmp_path):
     assert risk["refits"] == 200 and 20 < risk["effective_refits"] <= 200
 
 
-N_U, N_BETA = 4001, 301
+N_U, N_BETA = 4001, 121
 
 
 def grid(rewards, said, centre, spread, n=N_U):
