@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -86,11 +87,18 @@ def about(posterior: Posterior, line: FailureLine, seed: int) -> dict[str, Any]:
 def _versions(posterior: Posterior) -> dict[str, str]:
     """Return the versions of the packages that computed the numbers."""
     import platform
-    from importlib.metadata import version
 
     sampled = () if posterior.sampler is None else ("pymc", "pytensor", "nutpie")
     used = ("reward_hypotheses", "numpy", "xarray", *sampled)
-    return {name: version(name) for name in used} | {"python": platform.python_version()}
+    return {name: _version(name) for name in used} | {"python": platform.python_version()}
+
+
+@cache
+def _version(name: str) -> str:
+    """Return the version of a package; to read it takes as long as a tenth of a small fit."""
+    from importlib.metadata import version
+
+    return version(name)
 
 
 def _method(posterior: Posterior) -> str:
