@@ -4,8 +4,8 @@ from unittest import mock
 
 import pytest
 
-WHOLE = ("report", "plots")
-"""Folders of tests that look at the files of figures."""
+WHOLE = ("test_report", "test_plots")
+"""Tests that look at figures and at their files."""
 LEFT_OUT = {
     "browser": "the report in a browser (no Chromium)",
     "onnx": "networks in ONNX (no onnxruntime)",
@@ -24,7 +24,7 @@ def pytest_terminal_summary(terminalreporter):
 @pytest.fixture(scope="module", autouse=True)
 def _coarse_figures(request):
     """Figures are drawn and saved, but with few dots and with fonts as outlines, where no test looks at their files."""
-    if request.path.parent.name in WHOLE:
+    if request.path.stem in WHOLE:
         yield
         return
     from reward_hypotheses.analysis.report import figure_files
