@@ -95,7 +95,7 @@ def _versions(posterior: Posterior) -> dict[str, str]:
 
 @cache
 def _version(name: str) -> str:
-    """Return the version of a package; to read it takes as long as a tenth of a small fit."""
+    """Return the version of a package, read once: a tenth of a small fit."""
     from importlib.metadata import version
 
     return version(name)

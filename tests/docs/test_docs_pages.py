@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,7 @@ def paths(value, at=()):
     return found or {at}
 
 
+@cache
 def parts_of(key):
     """A key as a page writes it, in parts: pairs[].silent is pairs, [], silent."""
     return key.replace("[]", ".[]").split(".")
@@ -145,6 +147,8 @@ def number(text):
 
 def stands_for(part, given, document):
     """Whether a part of a key on the page, such as <name>, stands for a part of a path."""
+    if not part.startswith("<"):
+        return part == given
     places = {
         "<name>": lambda: (
             given in document["agent_weights"] or given.partition(": ")[0] in (document["rule_spaces"] or ())
@@ -169,7 +173,7 @@ def stands_for(part, given, document):
         "<package>": lambda: True,
         "<source>": lambda: given in ("values", "agent", "reward_weights", "scenes", "evidence", "all"),
     }
-    return places[part]() if part in places else part == given
+    return places[part]()
 
 
 def without_end(path):
@@ -203,7 +207,6 @@ def unnamed(keys, document):
 
 def unknown(keys, documents):
     """Keys that name nothing in any of the documents."""
-
     found = [(document, paths(document)) for document in documents]
 
     def is_there(key, document, places):

@@ -109,7 +109,10 @@ class LandingWorld(LunarLander):
         return np.ascontiguousarray(self.drawn(self.ground()))
 
     def drawn(self, ground: np.ndarray) -> np.ndarray:
-        """Draw the frame over a surface (vertex, 2), and return its pixels: a view of (400, 600, 3)."""
+        """Draw the frame over a surface (vertex, 2).
+
+        Returns a view of its pixels: (400, 600, 3) of uint8.
+        """
         assert self.scene is not None
         pairs = [(tuple(a), tuple(b)) for a, b in zip(ground, ground[1:], strict=False)]
         self.sky_polys = [[a, b, (b[0], WORLD_HEIGHT), (a[0], WORLD_HEIGHT)] for a, b in pairs]
