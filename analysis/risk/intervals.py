@@ -31,7 +31,8 @@ def at_least_one(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarra
         with np.errstate(divide="ignore"):
             return -np.expm1(deployments * np.log1p(-rate))
 
-    return _averaged(risk, policy, agent, judge, deployments, at_least_once)
+    found = _averaged(risk, policy, agent, judge, deployments, at_least_once)
+    return found if risk.members is None else max(found, risk.mean)  # which is exact where `found` is drawn
 
 
 def never_any(risk: Risk, policy: Policy, agent: np.ndarray, judge: np.ndarray) -> float:

@@ -165,7 +165,7 @@ class _Column:
         return len(self.starts)
 
     def standardised(self, scores: np.ndarray, variances: np.ndarray) -> np.ndarray:
-        """Return the score of a variance between groups, in standard deviations: (feature,)."""
+        """Return the standardised score of a variance between groups: (feature,)."""
         s, v = (np.add.reduceat(of[:, self.order], self.starts, axis=1) for of in (scores, variances))
         total = v.sum(axis=1, keepdims=True)
         share = v / np.where(total > 0, total, 1.0)
@@ -176,7 +176,7 @@ class _Column:
 
 
 class _Scores:
-    """Scores of the weight of each feature, answer by answer, and of the size of the noise."""
+    """Scores of each feature's weight and of the noise, answer by answer."""
 
     def __init__(self, feedback: "SceneChoice | ItemChoice | Labels", units: np.ndarray, read: Sequence[str]) -> None:
         self.feedback, self.units = feedback, units

@@ -24,7 +24,7 @@ from reward_hypotheses.models.linear_family.integrate import MOST_NUTS, Nuts, fi
 from reward_hypotheses.models.linear_family.likelihood_terms import in_steps
 from reward_hypotheses.models.posterior import METHODS, Estimate, Posterior, posterior_weights
 from reward_hypotheses.models.priors.base import Prior
-from reward_hypotheses.models.weights.shared_nuisances import exactly
+from reward_hypotheses.models.weights.shared_nuisances import check_shared, exactly
 
 if TYPE_CHECKING:
     from reward_hypotheses.models.inference.trust import Sampler
@@ -68,11 +68,13 @@ def weigh(
     """
     if method not in METHODS:
         raise InputError(f"method: {method!r}; {suggestion(str(method), METHODS)}")
-    if problems := method_problems(hypotheses, feedback, method):
-        raise InputError(problems)
-    if problems := unmodelled_problems(hypotheses, feedback) + space_problems(hypotheses, feedback, line):
+    if problems := method_problems(hypotheses, feedback, method) or (
+        unmodelled_problems(hypotheses, feedback) + space_problems(hypotheses, feedback, line)
+    ):
         raise InputError(problems)
     fixed = hypotheses.fixed
+    if not fixed:
+        check_shared(feedback, "auto")
     if len(fixed) == len(hypotheses):
         if valuations is None:
             valuations = [Valuation(hypotheses, data.items, line, for_labels=True) for data in feedback]
@@ -241,6 +243,8 @@ def method_problems(hypotheses: Hypotheses, feedback: Sequence[Feedback], method
         return []
     families = ", ".join(repr(hypotheses.names[h]) for h in hypotheses.families)
     if method == "nuts":
+        if len(hypotheses.spaces) == len(hypotheses):
+            return ["method: 'nuts', but every hypothesis is a space of rules, whose evidence is exact; use 'auto'"]
         named = [data for data in feedback if data.nuisances] if len(hypotheses.families) < len(hypotheses) else []
         return (
             [problem for data in named if (problem := data.sampling_problem) is not None]

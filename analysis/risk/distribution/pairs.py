@@ -130,9 +130,10 @@ def _between(
 
     agents, judges = numbers("agents"), numbers("judges")
     single = valuation.families | set(valuation.hypotheses.spaces)
+    leads = "agents" if policy.mixes_weights else "leaders"  # by which an agent acts that goes by its heaviest rule
     acting, true = (
-        [valuation.hypotheses.rewards[h].distinct_members(role, n) for h, n in enumerate(numbers(role))]
-        for role in ("agents", "judges")
+        [valuation.hypotheses.rewards[h].distinct_members(role, n) for h, n in enumerate(several)]
+        for role, several in ((leads, agents), ("judges", judges))
     )
     of_agents, of_judges = (_joined([of for _, of in found]) for found in (acting, true))
 
@@ -147,7 +148,9 @@ def _between(
             return np.asarray(worse @ (scenes.acts(policy, agent)[: scenes.n_options] * scenes.mass).ravel())
         view = scenes.view(policy)
         picks = [
-            policy.certain_each(view, block.members(h, "agents", acting[h][0]))
+            policy.certain_each(
+                view, block.members(h, leads if h in valuation.hypotheses.spaces else "agents", acting[h][0])
+            )
             if h in single
             else np.asarray(policy.certain(view, h), float)[None]
             for h in names

@@ -152,9 +152,9 @@ def telling_labels(
     Returns
     -------
     Dataset
-        Over ``item``, the most telling first: ``scene`` and ``option``; ``approve``, the weight within the class of the rules
-        that approve of the item; ``left``, the expected risk left in the class after the label. Attributes: ``before``, the
-        risk left without a label, and ``class_weight``.
+        Over ``item``, the most telling first: ``scene``, by name, and ``option``, its place among all options of the scene;
+        ``approve``, the weight within the class of the rules that approve of the item; ``left``, the expected risk left in the
+        class after the label. Attributes: ``before``, the risk left without a label, and ``class_weight``.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def telling_labels(
     return xr.Dataset(
         {
             "scene": ("item", [table.scene_name(int(scene[at])) for at in place]),
-            "option": ("item", [int(at - table.starts[scene[at]]) for at in place]),
+            "option": ("item", [int(table.positions[at]) for at in place]),
             "approve": ("item", found.approve[order]),
             "left": ("item", found.left[order]),
         },

@@ -60,7 +60,7 @@ def equivalent_rules(tree: xr.DataTree, rule: str, n: int = 20, hypothesis: str 
     tree, n, hypothesis
         As for `top_rules`.
     rule : str
-        A condition over columns of training, such as ``"flags"`` or ``"flags & ~(depth > 0.3)"``.
+        A condition over columns that hypotheses of the tree read, such as ``"flags"`` or ``"flags & ~(depth > 0.3)"``.
 
     Returns
     -------

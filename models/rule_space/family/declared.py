@@ -240,7 +240,9 @@ def prior_over_rules(stated: Any) -> "str | OverRules":
         return stated
     if isinstance(stated, Mapping) and stated.get("name") == "simplicity" and set(stated) <= {"name", "language"}:
         written, language = language_of(stated.get("language", "rules"))
-    elif hasattr(stated, "as_language") and hasattr(stated, "language"):  # rh.Simplicity
+    elif (
+        hasattr(stated, "as_language") and hasattr(stated, "language") and not isinstance(stated, type)
+    ):  # rh.Simplicity
         written, language = language_of(stated.language)
     else:
         choice = f'give {", ".join(map(repr, PRIORS))} or {{ name = "simplicity", language = "rules" }}'
@@ -259,6 +261,8 @@ def _factors(stated: Any, names: Sequence[str]) -> tuple[tuple[str, float, str |
     for key, value in stated.items():
         source = None
         if isinstance(value, Mapping):
+            if unknown := [k for k in value if k not in ("value", "source")]:
+                problems.append(f"rules: multipliers: {key!r}: {unknown[0]!r} is unknown; give value and source")
             source, value = value.get("source"), value.get("value")
             if not isinstance(source, str) or not source.strip():
                 problems.append(f"rules: multipliers: {key!r}: no source; say whose value this is")
@@ -279,7 +283,7 @@ def _factors(stated: Any, names: Sequence[str]) -> tuple[tuple[str, float, str |
 def _thresholds(stated: Any, names: Sequence[str]) -> int | tuple[tuple[str, tuple[float, ...]], ...]:
     if isinstance(stated, (int, np.integer)) and not isinstance(stated, bool) and 1 <= stated <= MOST_CUTS:
         return int(stated)
-    if not isinstance(stated, Mapping):
+    if not isinstance(stated, Mapping) or not stated:
         raise InputError(
             f"rules: thresholds: {shown(stated)}; give a number of cuts from 1 to {MOST_CUTS}, or the cuts of each real feature, "
             f'such as {{ "{names[0]}" = [0.5] }}'

@@ -20,6 +20,7 @@ from reward_hypotheses.models.rule_space.family.declared import Rules
 from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 from reward_hypotheses.models.rule_space.family.literals import Literals, literals_of
 from reward_hypotheses.models.rule_space.family.patterns_in_training import patterns_of
+from reward_hypotheses.models.rule_space.outcomes.acting import compared
 from reward_hypotheses.models.rule_space.space import RuleSpace
 
 MOST_FEATURES = 3
@@ -54,7 +55,7 @@ def rule_problems(name: str, rules: Rules, feedback: Sequence[Feedback], line: A
             )
     if not isinstance(line, float):
         out.append(f"fail_utility: {who} is a space of rules, for which failing is worth a number; give one")
-    elif not low <= line < high:
+    elif compared(low, line) > 0 or compared(line, high) >= 0:
         out.append(
             f"fail_utility: {line:g} under {who}, whose rewards are {high:g} and {low:g}: labels then say nothing of its rules; give a "
             f"number from {low:g} to below {high:g}"

@@ -30,7 +30,12 @@ from reward_hypotheses.models.rule_space.counts import CellCounts, subset_sums
 from reward_hypotheses.models.rule_space.family.declared import OverRules, Rules
 from reward_hypotheses.models.rule_space.family.literals import Literals
 from reward_hypotheses.models.rule_space.family.patterns import Patterns
-from reward_hypotheses.models.rule_space.family.predictions import draw_rules, predictions, real_literals
+from reward_hypotheses.models.rule_space.family.predictions import (
+    draw_leaders,
+    draw_rules,
+    predictions,
+    real_literals,
+)
 from reward_hypotheses.models.rule_space.outcomes.acting import Acting
 from reward_hypotheses.models.rule_space.outcomes.choices import MostProbableRules, RuleChoices, choices
 from reward_hypotheses.models.rule_space.outcomes.risk import Stakes
@@ -325,7 +330,9 @@ class RulesOnTest(FittedReward):
 
     def _rules_drawn(self, role: str) -> list[Rule]:
         if role not in self._drawn:
-            self._drawn[role] = self.fitted.drawn(RULES, substream(0, f"{role} of a rule space"))
+            rng = substream(0, f"{role} of a rule space")
+            draw = draw_leaders if role == "leaders" else draw_rules
+            self._drawn[role] = draw(self.fitted.weights, RULES, rng)
         return self._drawn[role]
 
     @override

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from reward_hypotheses.models.rule_space.outcomes.choices import MostProbableRules, blocks
 from reward_hypotheses.models.rule_space.space import RuleSpace
 from reward_hypotheses.models.rule_space.weights import Rule, RuleWeights
 
@@ -50,17 +51,35 @@ def real_literals(literals: np.ndarray, failing: np.ndarray | None) -> np.ndarra
 
 
 def draw_rules(weights: RuleWeights, n: int, rng: np.random.Generator) -> list[Rule]:
-    """Draw rules by their weights, in random order."""
+    """Draw rules by their weights, in random order.
+
+    The draws are spread evenly over the rules in their order (systematic sampling), so that a rule of weight w is drawn n w
+    times, up to 1.
+    """
     space = weights.space
     mass = [weights.set_mass(s) for s in space.sizes]
     ends = np.cumsum([len(m) for m in mass])
     flat = np.concatenate(mass)
-    chosen, counts = np.unique(rng.choice(len(flat), n, p=flat / flat.sum()), return_counts=True)
+    below = np.cumsum(flat)
+    points = (np.arange(n) + rng.random()) / n * below[-1]
+    chosen = np.minimum(np.searchsorted(below, points, side="right"), len(flat) - 1)
     out: list[Rule] = []
-    for at, times in zip(chosen.tolist(), counts.tolist(), strict=True):
+    for at in dict.fromkeys(chosen.tolist()):
         s = int(np.searchsorted(ends, at, side="right"))
         place = at - int(ends[s] - len(mass[s]))
         row = weights.block(s, place, place + 1)[0]
-        tables = rng.choice(len(row), times, p=row / row.sum())
+        within = np.cumsum(row)
+        inside = (points[chosen == at] - (below[at] - flat[at])) / flat[at] * within[-1]
+        tables = np.minimum(np.searchsorted(within, inside, side="right"), np.flatnonzero(row)[-1])
         out += [Rule(s, place, int(t), float(row[t])) for t in tables]
     return [out[k] for k in rng.permutation(n)]
+
+
+def draw_leaders(weights: RuleWeights, n: int, rng: np.random.Generator) -> list[Rule]:
+    """Draw rules from the heaviest, which are tied, in random order."""
+    most = MostProbableRules(weights.space, weights)
+    found: list[Rule] = []
+    for s, lo, _, shares in blocks(weights.space, most):
+        sets, tables = np.nonzero(shares)
+        found += [Rule(s, lo + t, f, 1 / most.n_tied) for t, f in zip(sets.tolist(), tables.tolist(), strict=True)]
+    return [found[k] for k in (rng.permutation(n) % len(found)).tolist()]

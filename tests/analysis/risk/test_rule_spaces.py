@@ -188,6 +188,12 @@ def test_a_study_with_a_space(tmp_path):
         ({"multipliers": {"red": -1}}, "from 0 to 1e9"),
         ({"thresholds": {"depth": [0.3, 0.3]}}, "0.3 stands twice"),
         ({"thresholds": 0}, "from 1 to 64"),
+        ({"thresholds": {}}, "give a number of cuts from 1 to 64"),
+        (
+            {"multipliers": {"red": {"value": 2, "source": "s", "sorce": 1}}},
+            "'sorce' is unknown; give value and source",
+        ),
+        ({"prior": rh.Simplicity}, "prior: .*; give 'uniform'"),
     ],
 )
 def test_what_is_no_space(changes, message):
