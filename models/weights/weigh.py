@@ -73,8 +73,7 @@ def weigh(
     ):
         raise InputError(problems)
     fixed = hypotheses.fixed
-    if not fixed:
-        check_shared(feedback, "auto")
+    check_shared(feedback, "auto")
     if len(fixed) == len(hypotheses):
         if valuations is None:
             valuations = [Valuation(hypotheses, data.items, line, for_labels=True) for data in feedback]
