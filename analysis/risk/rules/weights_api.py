@@ -145,7 +145,10 @@ def _approved(tree: xr.DataTree, fitted: FittedRules, rule: str) -> np.ndarray |
 
     None where the rule tells items apart that are alike in all literals.
     """
-    expression = parse(rule)
+    try:
+        expression = parse(rule)
+    except InputError as error:
+        raise InputError(f"rule: {problem}" for problem in error.problems) from None
     constant = in_order(tree, "constant_data")
     columns: dict[str, list[np.ndarray]] = {}
     for variable, (_, column) in json.loads(constant.attrs["columns"]).items():

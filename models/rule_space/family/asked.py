@@ -47,7 +47,7 @@ def asked_of(stated: Any) -> dict[str, AskedRules]:
                 raise InputError("the name is empty; give it a name that a reader understands")
             if not isinstance(entry, Mapping) or "rules" not in entry:
                 raise InputError(f'{shown(entry)}; give rules = [...], the features, and source = "..."')
-            rules = rules_of({key: value for key, value in entry.items() if key != "outcome"})
+            rules = rules_of(entry, "outcome")
             out[str(name)] = AskedRules(rules, _outcome(entry.get("outcome")))
         except InputError as error:
             problems.extend(f"{name!r}: {problem}" for problem in error.problems)

@@ -183,14 +183,15 @@ class Rules(Reward):
         return out
 
 
-def rules_of(stated: Mapping[str, Any]) -> Rules:
+def rules_of(stated: Mapping[str, Any], *more: str) -> Rules:
     """Read a rule space from a study file.
 
-    ``{ rules = [...], at_most = 3, reward = [100, -100], prior = ..., source = ... }``; InputError says what is wrong.
+    ``{ rules = [...], at_most = 3, reward = [100, -100], prior = ..., source = ... }``; InputError says what is wrong. Keys of
+    `more` are read elsewhere.
     """
     for key in stated:
-        if key not in KEYS:
-            raise InputError(f"{key!r} is unknown here; {suggestion(str(key), KEYS)}")
+        if key not in (*KEYS, *more):
+            raise InputError(f"{key!r} is unknown here; {suggestion(str(key), (*KEYS, *more))}")
     return Rules(stated["rules"], **{key: stated[key] for key in KEYS[1:] if key in stated})
 
 

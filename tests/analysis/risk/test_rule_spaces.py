@@ -232,3 +232,8 @@ def test_what_does_not_take_a_space(tree):
     listed_alone = fits({"flags": reward("flags")}, rh.Uniform(source="a test"), TRAINING)
     with pytest.raises(rh.InputError, match="no hypothesis is a space of rules"):
         rh.top_rules(listed_alone)
+
+
+def test_a_rule_that_does_not_parse(tree):
+    with pytest.raises(rh.InputError, match="rule: at position"):
+        rh.equivalent_rules(tree, "red &")
