@@ -4,7 +4,7 @@ from unittest import mock
 
 import pytest
 
-WHOLE = ("test_report", "test_plots")
+WHOLE = ("test_report", "test_plots", "test_cli")
 """Tests that look at figures and at their files."""
 LEFT_OUT = {
     "browser": "the report in a browser (no Chromium)",
