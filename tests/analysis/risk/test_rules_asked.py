@@ -85,7 +85,10 @@ def test_an_agent_that_weighs_all_rules_has_no_share(tmp_path):
         ({"analysis": {"rules": ["red"]}}, r"\[analysis\] rules: .*name a space of rules, such as"),
         ({"analysis": {"rules": {"any": {"at_most": 2}}}}, r"'any': .*give rules = \[...\]"),
         ({"analysis": {"rules": {"any": {"rules": ["red"], "prior": "uniform"}}}}, "'any': rules: no source"),
-        ({"analysis": {"rules": {"any": ASKED | {"outcom": "red"}}}}, "'outcom' is unknown here; did you mean 'outcome'"),
+        (
+            {"analysis": {"rules": {"any": ASKED | {"outcom": "red"}}}},
+            "'outcom' is unknown here; did you mean 'outcome'",
+        ),
         ({"analysis": {"rules": {"any": ASKED | {"outcome": "red +"}}}}, "outcome: .*it ends where a number"),
         (
             {"analysis": {"rules": {"any": ASKED | {"outcome": "depth"}}}},
