@@ -35,11 +35,11 @@ def test_bits_are_those_of_the_rules_listed(both, policy, target):
     wanted = rh.value_bits(
         every, test, target, policy=policy, agent=rh.Elicited({"flags": 1, "deep": 1} | of_rules, "t")
     )
-    assert float(found["bits"]) == pytest.approx(float(wanted["bits"]), abs=1e-8)
+    assert float(found["bits"]) == pytest.approx(float(wanted["bits"]), abs=1e-12)
     assert float(found["lower"]) == float(found["upper"]) == float(found["bits"])
     for name in NAMED:
         one, other = (float(of["by_truth"].sel(hypothesis=name)) for of in (found, wanted))
-        assert one == pytest.approx(other, abs=1e-8)
+        assert one == pytest.approx(other, abs=1e-12)
 
 
 @pytest.mark.parametrize("most", [1, 3, 12])
