@@ -87,7 +87,7 @@ def group_check(posterior: Posterior, k: int, rng: np.random.Generator, besides:
         return None
     feedback, over = weighed(posterior, k, rng)
     assert isinstance(feedback, (SceneChoice, ItemChoice, Labels))
-    scores = _Scores(feedback, units, [c for c in feedback.items.column_order if c in read])
+    scores = _Scores(feedback, units, [c for c in feedback.items.columns if c in read])
     columns = {name: _Column.of(codes) for name, codes in groups.items()}
     observed, drawn = np.asarray(feedback.observed)[units], over.drawn(CHECKED, rng)
     theta = feedback.draws(over.evidence, np.arange(len(over.weights)), CHECKED, rng)
@@ -105,16 +105,15 @@ def group_check(posterior: Posterior, k: int, rng: np.random.Generator, besides:
     of_lead = np.mean([statistics(i, over.lead, observed) for i in range(0, CHECKED, 10)], axis=0)
     c, f = np.unravel_index(int(of_lead.argmax()), of_lead.shape)
     name, p = list(columns)[c], float(exceeds) / CHECKED
-    found = Check.of(float(of_lead[c, f]), p, "", replicated, [])
+    misfit = []
     if p < LEVEL:
         what = (
             f"answers differ between the {columns[name].n} values of column {name!r} {scores.words[f]}, more than one reward "
             "explains"
         )
         remedy = f"fit the answers of each {name!r} apart, or state a hypothesis that reads it"
-        found = Check.of(
-            found.statistic, p, "", replicated, [misfit_in_words(str(feedback.name), what, p, CHECKED, remedy)]
-        )
+        misfit.append(misfit_in_words(str(feedback.name), what, p, CHECKED, remedy))
+    found = Check.of(float(of_lead[c, f]), p, "greatest score of a variance between groups", replicated, misfit)
     return GroupCheck(name, columns[name].n, scores.words[f], len(columns), found)
 
 

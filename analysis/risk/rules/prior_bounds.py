@@ -153,7 +153,8 @@ def bounds_over_rules(case: Case, shares: Sequence[float], factors: Sequence[flo
     They are computed once for a risk: cases that differ by a Monte Carlo error have the same.
     """
     known, risk = case.valuation.averages.get("bounds over rules"), case.risk
-    key = tuple(of.tobytes() for of in (case.posterior.log_prior, case.posterior.log_evidence, risk.by_truth))
+    numbers = case.posterior.log_prior, case.posterior.log_evidence, risk.by_truth
+    key = tuple(shares), tuple(factors), *(of.tobytes() for of in numbers)
     if known is None or known[0] is not risk.by_scene or known[1] != key:
         over = over_rules(case)
         found = {
