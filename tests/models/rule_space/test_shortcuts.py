@@ -32,8 +32,8 @@ def test_signatures_and_counts_by_numpy_and_numba():
     """Items in number neither a multiple of a byte nor of a word, and each signature as a sum over items."""
     rng = np.random.default_rng(SEED)
     wide = RuleSpace(tuple("abcdefghijklm"), 3, tuple(range(13)))
-    items = patterns_in(rng.random((13, 4111)) < 0.5)
-    assert items.shape[1] % 8
+    items = patterns_in(rng.random((13, 4111)) < 0.5)[:, :3001]
+    assert items.shape[1] == 3001
     slow, fast = (Signatures(wide, items, compiled=compiled, distinct=True) for compiled in (False, True))
     some = fast.block(3, np.array([7, 2]))  # before most sums are known
     for s in wide.sizes:
