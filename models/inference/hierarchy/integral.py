@@ -1,7 +1,7 @@
 """The marginal likelihood of groups, with the population integrated out."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,22 +11,34 @@ from reward_hypotheses.data.progress import tracked
 from reward_hypotheses.models.inference.hierarchy.inner import NODES, Cloud, cloud, integrated
 from reward_hypotheses.models.inference.hierarchy.latents import Expansion, Latents, climbed
 from reward_hypotheses.models.inference.hierarchy.population import Population
-from reward_hypotheses.models.inference.laplace import LEAST_SHARE, NEGLIGIBLE, SAME, Base, Bell, Weighted, from_mixture
+from reward_hypotheses.models.inference.laplace import (
+    K_HAT,
+    LEAST_SHARE,
+    NEGLIGIBLE,
+    SAME,
+    Base,
+    Bell,
+    Weighted,
+    from_mixture,
+)
 
-ROUNDS, TINY, LONGEST = 60, 1e-4, 1.0  # steps of a climb; of differences; longest step
-CLOSE = 0.01  # squared step, in standard deviations, from which a climb has ended
-HALVINGS = 0.5 ** np.arange(8)
-OF_CLOUD, MATCHED = 128, 1024  # draws of each latent vector in a climb; for moments
+ROUNDS, TINY, LONGEST = 40, 1e-4, 1.0  # steps of a climb; of differences; longest step
+CLOSE, NEARLY = 0.3, 5.0  # nats that a step promises, below which a climb has ended; below which it is finer
+HALVINGS, MOST_FAILURES = 0.5 ** np.arange(8), 4  # of steps; steps that lead nowhere, until a climb ends
+OF_CLOUD, FINER, MATCHED = 128, 512, 1024  # draws of each latent vector in a climb, at its end, and for moments
 CANDIDATES = 200  # draws from the prior, among which the places to climb from
-MOST_STARTS, FLATTEST = 6, 1e-2  # climbs; least curvature of a proposal
+MOST_STARTS, FLATTEST = 6, 0.3  # climbs; least curvature of a proposal
 HELD = 2_000_000  # numbers that a batch holds
-WORK = 1_000_000_000  # floats, about, that an integral works on
+WORK = 700_000_000  # floats, about, that an integral works on
 LEAST, MOST = 1000, 4000  # draws of the population
 FEWEST, MANY = 16, 256  # draws of each latent vector
 PILOT, PILOTS, NOISE = 32, 40, 0.4
 """Draws and populations of a pilot; the variance of a log likelihood that draws of latent vectors may leave."""
-BANKS, SHARED = 8, 64  # sets of shared draws; draws of each latent vector in a set
-CLOUDED = 4_000_000  # floats that a cloud of a climb may take
+BANKS, SHARED, MANY_SHARED = 8, 64, 8000
+"""Sets of shared draws; draws of each latent vector in a set; draws of the population, at most."""
+MOST_FITS, ENOUGH, SHRINK = 10, 400, 4
+"""Fits of a proposal; effective draws that are enough; draws for each dimension that a proposal before counts for."""
+CLOUDED = 8_000_000  # floats that a cloud of a climb may take
 LOW = 4  # parameters up to which a share of draws from the prior finds what a climb missed
 
 
@@ -80,6 +92,8 @@ class Hierarchy:
             error, cost = max(mode.error for mode in modes), SHARED * self._of_draws
         n = min(needed, most) // 2 * 2
         draws = int(np.clip(WORK // cost, LEAST, MOST if sampled else LEAST))
+        if modes[0].banks is not None:
+            draws = int(np.clip(4 * WORK // cost, LEAST, MANY_SHARED))
         last: list[_Drawn] = []
 
         def f(points: np.ndarray) -> np.ndarray:
@@ -88,7 +102,10 @@ class Hierarchy:
 
         low = self.population.dimension <= LOW
         base = Base(self.population.log_prior, self.population.prior_draws) if low else None
-        weighted = from_mixture(f, [mode.bell for mode in modes], rng, draws, base, fits=4)
+        if len(modes) > 1:
+            weighted = from_mixture(f, [mode.bell for mode in modes], rng, draws, base, fits=4)
+        else:
+            weighted = _adapted(f, modes[0].bell, rng, draws, base)
         effective = self._effective(weighted, last[0].bank)
         return Sample(
             replace(weighted, mcse=math.hypot(weighted.mcse, error)), effective, last[0].component, last[0].latents
@@ -205,7 +222,8 @@ class Hierarchy:
         step.
         """
         ats = [self.population.law(psi[None], c)[0][0][self.cluster] for c in range(len(self.components))]
-        n = int(np.clip(CLOUDED // self._of_draws, 24, OF_CLOUD))
+        n, fine = (int(np.clip(CLOUDED // self._of_draws, 24, most)) for most in (OF_CLOUD, FINER))
+        failures = 0
         for _ in range(ROUNDS):
             clouds, expansions = [], []
             for c, each in enumerate(self.components):
@@ -218,15 +236,18 @@ class Hierarchy:
             gradient, precision = self._derivatives(psi, clouds)
             values, vectors = np.linalg.eigh(precision)
             step = vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), FLATTEST))
+            decrement = abs(float(gradient @ step))
             step = step / max(1.0, float(np.abs(step).max()) / LONGEST)
             heights = [self._near(psi + step * short, clouds) for short in (0.0, *HALVINGS)]
             best = int(np.nanargmax(heights))
-            if best == 0:
+            if best == 0:  # by the noise of the cloud
+                failures += 1
+            else:
+                step = step * HALVINGS[best - 1]
+                psi = psi + step
+            if failures > MOST_FAILURES or (decrement < CLOSE and n == fine):
                 break
-            step = step * HALVINGS[best - 1]
-            psi = psi + step
-            if float((step @ vectors) ** 2 @ np.abs(values)) < CLOSE:
-                break
+            n = fine if decrement < NEARLY else n
         covariance = (vectors / np.maximum(values, FLATTEST)) @ vectors.T
         root = np.linalg.cholesky(covariance)
         height = float(np.nanmax(heights)) + float(np.log(np.diag(root)).sum())
@@ -249,7 +270,7 @@ class Hierarchy:
 
     def _start(self, rng: np.random.Generator) -> np.ndarray:
         """Return the best of some populations without spread, by all answers together."""
-        drawn = np.vstack([self.population.start, self.population.prior_draws(CANDIDATES, rng)])
+        drawn = np.vstack([self.population.start, self.population.starts(CANDIDATES, rng)])
         step = max(1, HELD // self.cells)
         heights = []
         for lo in range(0, len(drawn), step):
@@ -317,6 +338,33 @@ class Hierarchy:
             total = total + ((locations[:d] - locations[d:]) * of_location).sum(axis=(1, 2))
             total = total + ((covariances[:d] - covariances[d:]) * of_covariance).sum(axis=(1, 2))
         return np.asarray(total / (2 * TINY))
+
+
+def _adapted(
+    f: Callable[[np.ndarray], np.ndarray], bell: Bell, rng: np.random.Generator, draws: int, base: Base | None
+) -> Weighted:
+    """Sample by importance, the proposal fitted to the draws until it fits.
+
+    Each time, the mean of truncated weights (Ionides 2008) is its centre, and its covariance that of the draws together with the
+    one before, which counts as a few draws for each dimension.
+    """
+    d, some = len(bell.centre), max(LEAST, draws // 3)
+    for _ in range(MOST_FITS):
+        sample = from_mixture(f, [bell], rng, some, base, fits=0)
+        good = sample.k_hat <= K_HAT and sample.effective >= min(ENOUGH, some / 4)
+        if good and some == draws:
+            return sample
+        if not good:
+            weights = np.minimum(sample.weights, 1 / math.sqrt(some))
+            weights = weights / weights.sum()
+            apart = sample.points - weights @ sample.points
+            n, before = 1 / float(weights @ weights), SHRINK * d
+            covariance = (n * (apart.T * weights) @ apart + before * bell.root @ bell.root.T) / (n + before)
+            bell = Bell(weights @ sample.points, np.linalg.cholesky(covariance), 1.0)
+        else:
+            some = draws
+    sample = from_mixture(f, [bell], rng, draws, base, fits=0)
+    return sample
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,10 @@ class Population(ABC):
     def prior_draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw parameters from their prior: (n, dimension)."""
 
+    def starts(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw parameters among which to look for places to climb from: (n, dimension)."""
+        return self.prior_draws(n, rng)
+
     @abstractmethod
     def law(self, points: np.ndarray, component: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the locations and the covariance of the latent vectors of a component.

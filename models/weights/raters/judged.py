@@ -21,12 +21,13 @@ def of_rater(posterior: Posterior, name: str) -> Posterior:
     if name not in people.names:
         raise InputError(f"rater: {name!r} gave no answer in training; {suggestion(name, people.names)}")
     r = people.names.index(name)
-    own = {}
+    own, theta = {}, {}
     for h, drawn in people.weights.items():
         rows = np.flatnonzero(people.follows[:, r] == h)
-        own[h] = drawn[rows if len(rows) >= FEW else slice(None), r]
-    nuisances = {variable: values[:, r] for variable, values in people.nuisances.items()}
-    return _instead(posterior, people.rater_weights[r], own, nuisances)
+        rows = rows if len(rows) >= FEW else np.arange(people.n)
+        own[h] = drawn[rows, r]
+        theta[h] = {variable: values[rows, r] for variable, values in people.nuisances.items()}
+    return _instead(posterior, people.rater_weights[r], own, theta)
 
 
 def of_group(posterior: Posterior, name: str) -> Posterior:
@@ -40,7 +41,9 @@ def of_group(posterior: Posterior, name: str) -> Posterior:
         raise InputError(f"group: {name!r} is no group; {known}")
     g = people.groups.index(name)
     own = {h: drawn[:, g] for h, drawn in people.persons.items()}
-    return _instead(posterior, people.shares[:, g].mean(axis=0), own, {})
+    of_persons = people.nuisances_of_persons.items()
+    theta = {h: {variable: values[:, g, h] for variable, values in of_persons} for h in own}
+    return _instead(posterior, people.shares[:, g].mean(axis=0), own, theta)
 
 
 def of_mean(posterior: Posterior) -> Posterior:
@@ -59,7 +62,10 @@ def _people(posterior: Posterior) -> RaterDraws:
 
 
 def _instead(
-    posterior: Posterior, weights: np.ndarray, own: Mapping[int, np.ndarray], nuisances: Mapping[str, np.ndarray]
+    posterior: Posterior,
+    weights: np.ndarray,
+    own: Mapping[int, np.ndarray],
+    nuisances: Mapping[int, Mapping[str, np.ndarray]],
 ) -> Posterior:
     """Return a posterior with other weights of hypotheses and of features."""
     rng = np.random.default_rng(37)
@@ -67,7 +73,7 @@ def _instead(
     for h, drawn in own.items():
         family = posterior.families[h]
         order = rng.permutation(len(drawn))
-        theta = {variable: np.resize(values, len(drawn))[order] for variable, values in nuisances.items()}
+        theta = {variable: values[order] for variable, values in nuisances.get(h, {}).items()}
         fitted[h] = replace(
             family, weights=drawn[order], mean=drawn.mean(axis=0), nuisances={**family.nuisances, **theta}
         )

@@ -16,6 +16,7 @@ ETA = 2.0
 """Shape of the LKJ prior of correlations."""
 NARROWEST, WIDEST, CLOSEST = 1e-4, 6.0, 1 - 1e-6
 """Least spread between raters and log of the greatest, of its scale; largest partial correlation: for the sake of the arithmetic."""
+NUGGET = 1e-9  # of each variance, so that no rounding makes a covariance singular
 SPREAD_START = math.log(0.3)
 FAVOURED = 3.0  # log ratio of a favoured share to another
 
@@ -143,6 +144,14 @@ class Law(Population):
         return out
 
     @override
+    def starts(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        out = self.prior_draws(n, rng)
+        for name, rows in self.where.items():
+            if "sd" in name or "correlation" in name or "group" in name:
+                out[:, rows] = self.start[rows]
+        return out
+
+    @override
     def log_shares(self, points: np.ndarray) -> np.ndarray:
         n, c = len(points), len(self.alpha)
         ratios = points[:, self.where["shares"]].reshape(n, self.groups, c - 1)
@@ -205,7 +214,10 @@ class Law(Population):
     def covariance(self, points: np.ndarray, component: int) -> np.ndarray:
         """Return the covariance of the latents of weights: (point, feature, feature)."""
         root = self.sd(points, component)[..., None] * self.correlation(points, component)
-        return np.asarray(root @ np.swapaxes(root, 1, 2))
+        k = root.shape[1]
+        out = root @ np.swapaxes(root, 1, 2)
+        out[:, range(k), range(k)] *= 1 + NUGGET
+        return np.asarray(out)
 
     def of_groups(self, points: np.ndarray, component: int) -> np.ndarray:
         """Return how far the mean of each group is from the population's: (point, group, feature)."""

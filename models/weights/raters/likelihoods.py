@@ -107,7 +107,6 @@ class Rows:
             out[:, some] = -each.sum(axis=1).T
         return out
 
-
     def derivatives(self, e: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the gradient of the log likelihood by e, and minus its second derivatives.
 
@@ -315,7 +314,6 @@ class OwnWeights(Latents):
                 e = full / np.sqrt(np.maximum(square, 1e-300))
             total = total + reading.log_likelihood(e, own)
         return np.nan_to_num(total, nan=-np.inf)
-
 
     @override
     def derivatives(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
