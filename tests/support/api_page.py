@@ -45,6 +45,7 @@ GROUPS = {
         "risk_bounds",
         "risk_by_judge",
         "predict",
+        "predict_choices",
         "predict_rate",
         "compare_with_outcomes",
         "predict_held_out",

@@ -1,0 +1,202 @@
+"""Choosers: who chooses in which scenes of a test, and by what."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from reward_hypotheses.analysis.agents.agent import Extrapolating
+from reward_hypotheses.analysis.case import Case
+from reward_hypotheses.analysis.rollout import Scenes
+from reward_hypotheses.data.errors import InputError, shown
+from reward_hypotheses.data.table import Table
+from reward_hypotheses.models.hypotheses.scene_block import Block
+from reward_hypotheses.models.hypotheses.valuation import on_test
+from reward_hypotheses.models.policies.boltzmann import InferredBoltzmann
+from reward_hypotheses.models.policies.view import View
+from reward_hypotheses.models.tree.read import rationality_in, study_in
+
+WITHIN_SCENES = ("choices", "rankings")
+"""Kinds whose rationality is that of choices within scenes; used unless a feedback is named."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chooser:
+    """One chooser in some scenes of a test.
+
+    Attributes
+    ----------
+    case : Case
+        The policy and weights by which the chooser chooses, on its scenes alone.
+    scenes : ndarray (scene,)
+        Positions of its scenes among those of the test.
+    items : ndarray (item,)
+        Positions of its items among those of the test.
+    together : bool
+        Whether one chooser chooses in all of these scenes, so that one hypothesis holds in all of them.
+    person : bool
+        Whether this is a person, who may choose an option that is failing; else an agent.
+    """
+
+    case: Case
+    scenes: np.ndarray
+    items: np.ndarray
+    together: bool = True
+    person: bool = True
+
+    def view(self, scenes: Scenes) -> View:
+        """Return a block of scenes as the chooser sees it."""
+        return PersonsView(scenes.block) if self.person else scenes.view(self.case.policy)
+
+
+class PersonsView(View):
+    """A block of scenes as a person sees it.
+
+    A person may choose an option that is failing, which is worth ``u_h``; a policy takes it only by abstaining.
+    """
+
+    def __init__(self, block: Block) -> None:
+        super().__init__(block)
+        self.mask = block.available
+
+
+def everywhere(case: Case, *, person: bool) -> Chooser:
+    """Return the chooser of a case in all scenes of its test."""
+    table = case.valuation.table
+    return Chooser(case, np.arange(table.n_scenes), np.arange(table.n_items), person=person)
+
+
+def feedback_with_rationality(tree: xr.DataTree, name: Any = None) -> Mapping[str, Any]:
+    """Return the record of the feedback whose rationality predicts choices.
+
+    Parameters
+    ----------
+    name : str, optional
+        Its name. Unless given: the first of choices or rankings.
+
+    Raises
+    ------
+    InputError
+        There is none; the message names the feedbacks.
+    """
+    listed = {feedback["name"]: feedback for feedback in study_in(tree)["feedback"]}
+    rational = [key for key, feedback in listed.items() if "rationality" in feedback]
+    if name is not None:
+        if not isinstance(name, str) or name not in rational:
+            right = f"give one of {rational}" if rational else "none has one; fit choices or rankings"
+            raise InputError(f"feedback: {shown(name)} is no feedback of the tree with a rationality; {right}")
+        return listed[name]
+    usual = [key for key in rational if listed[key]["kind"] in WITHIN_SCENES]
+    if usual:
+        return listed[usual[0]]
+    kinds = ", ".join(f"{key!r} ({feedback['kind']})" for key, feedback in listed.items())
+    advice = "fit choices or rankings, which tell how closely people follow a reward"
+    if rational:
+        advice += f", or borrow another rationality with feedback={rational[0]!r}"
+    raise InputError(f"the tree has no feedback of choices or rankings; its feedbacks are {kinds}; {advice}")
+
+
+def person(tree: xr.DataTree, case: Case, feedback: Mapping[str, Any]) -> Case:
+    """Return the case of a person who chooses by the posterior of the tree's judge.
+
+    The person chooses with probability ``softmax(beta r_h / s_h)``, beta and ``s_h`` those of the feedback.
+
+    Raises
+    ------
+    InputError
+        A hypothesis whose choices the feedback does not predict, or a space of rules.
+    """
+    posterior = case.posterior
+    posterior.hypotheses.refuse_spaces("rh.predict_choices")
+    variable = f"{feedback.get('human') or feedback['name']}_rationality"
+    if isinstance(feedback["rationality"], list) and variable not in tree["posterior"]:
+        raise InputError(
+            f"feedback: {feedback['name']!r}: the tree has no draws of {variable!r} by hypothesis, because that part of the model was "
+            "replaced; name another feedback, or fit with rh.fit"
+        )
+    for h, fitted in posterior.families.items():
+        if fitted.linear.sd is None and (variable not in fitted.spreads or variable not in fitted.nuisances):
+            raise InputError(
+                f"feedback: {feedback['name']!r}: its rationality under {posterior.hypotheses.names[h]!r} is not inferred from choices "
+                "within scenes; name a feedback of choices or rankings"
+            )
+    policy = InferredBoltzmann(tuple(rationality_in(tree, posterior, feedback["name"])))
+    return replace(case, agent=Extrapolating(), policy=policy, known={})
+
+
+def raters(tree: xr.DataTree, population: Case, line: Any, feedback: Mapping[str, Any]) -> list[Chooser]:
+    """Return a chooser for each rater of a test.
+
+    A rater who was not seen in training, and a scene whose rater is missing, are draws from the population.
+
+    Parameters
+    ----------
+    population : Case
+        Of `person`, on the whole test.
+    line : FailureLine
+        The tree's.
+
+    Raises
+    ------
+    InputError
+        The tree has no raters, or the test does not name one rater a scene.
+    """
+    people = getattr(population.posterior, "people", None)
+    if people is None:
+        raise InputError(
+            "who: 'rater', and the tree was fitted without raters, so it knows no differences between people; give who='population', "
+            "or fit feedback that names its rater"
+        )
+    table = population.valuation.table
+    scenes_of: dict[str | None, list[int]] = {}
+    for scene, name in enumerate(rater_of_scene(table, people.column)):
+        scenes_of.setdefault(name, []).append(scene)
+    seen, out = set(people.names), []
+    for name, scenes in scenes_of.items():
+        posterior = people.posterior_of(name) if name in seen else population.posterior
+        part, items = some_scenes(table, scenes)
+        case = replace(population, posterior=posterior, test=on_test(posterior.hypotheses, part, line))
+        out.append(Chooser(person(tree, case, feedback), np.array(scenes), items, together=name is not None))
+    return out
+
+
+def rater_of_scene(table: Table, column: str) -> list[str | None]:
+    """Return the name of each scene's rater; None where it is missing."""
+    values = table.column(column).names
+    missing = values.missing()
+    out: list[str | None] = []
+    for lo, hi in zip(table.starts[:-1].tolist(), table.starts[1:].tolist(), strict=True):
+        there = {values.text(i) for i in range(lo, hi) if not missing[i]}
+        if len(there) > 1:
+            raise InputError(
+                f"{table.source}: scene {table.scene_name(len(out))}: column {column!r} names several raters "
+                f"({', '.join(sorted(there))}); each scene needs one rater, or an empty cell"
+            )
+        out.append(next(iter(there), None))
+    return out
+
+
+def some_scenes(table: Table, scenes: Sequence[int] | np.ndarray) -> tuple[Table, np.ndarray]:
+    """Return some scenes of a table as a table, and their items' positions."""
+    which = np.asarray(scenes, int)
+    widths = np.diff(table.starts)[which]
+    items = np.concatenate([np.arange(table.starts[m], table.starts[m + 1]) for m in which.tolist()])
+    part = replace(
+        table,
+        columns={name: column.take(items) for name, column in table.columns.items()},
+        starts=np.concatenate([[0], np.cumsum(widths)]),
+        scene_names=tuple(table.scene_name(m) for m in which.tolist()),
+        option_names=None if table.option_names is None else table.option_names.take(items),
+        rows=None if table.rows is None else table.rows[items],
+        kept_positions=table.positions[items],
+    )
+    return part, items
+
+
+def unknown_who(who: Any) -> InputError:
+    """Return the error of a `who` that is nobody."""
+    kind = who.__name__ if isinstance(who, type) else type(who).__name__
+    what = shown(who) if isinstance(who, str) else f"a {kind}"
+    return InputError(f"who: {what}; give 'population', 'rater', a prior, or a tree from fit()")
