@@ -46,6 +46,7 @@ GROUPS = {
         "risk_by_judge",
         "predict",
         "predict_choices",
+        "register_prediction",
         "predict_rate",
         "compare_with_outcomes",
         "predict_held_out",

@@ -165,10 +165,10 @@ def raters(tree: xr.DataTree, population: Case, line: Any, feedback: Mapping[str
 def rater_of_scene(table: Table, column: str) -> list[str | None]:
     """Return the name of each scene's rater; None where it is missing."""
     values = table.column(column).names
-    missing = values.missing()
+    unnamed = values.missing() | np.array([not values.text(i).strip() for i in range(table.n_items)])
     out: list[str | None] = []
     for lo, hi in zip(table.starts[:-1].tolist(), table.starts[1:].tolist(), strict=True):
-        there = {values.text(i) for i in range(lo, hi) if not missing[i]}
+        there = {values.text(i) for i in range(lo, hi) if not unnamed[i]}
         if len(there) > 1:
             raise InputError(
                 f"{table.source}: scene {table.scene_name(len(out))}: column {column!r} names several raters "
