@@ -20,7 +20,7 @@ BINS = 10
 
 
 def score_choices(prediction: Any, outcomes: Any, rater: str | None = None) -> xr.Dataset:
-    """Score a registered prediction of choices on outcomes; see `compare_with_outcomes`."""
+    """Score a registered prediction of choices, as `compare_with_outcomes` says."""
     record = read_record(prediction)
     found = outcomes_of(record, outcomes, rater)
     out = _scores(found)
