@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reward_hypotheses.data.errors import InputError
+from reward_hypotheses.data.errors import InputError, visible
 from reward_hypotheses.data.progress import staged
 from reward_hypotheses.models.inference.trust import NotTrustedError
 from reward_hypotheses.study.load import load
@@ -96,9 +96,11 @@ def registered_text(predicted: "xr.Dataset", test: str, target: Path) -> list[st
         f"sha256 {about['sha256']}, registered {about['registered']}",
         f"Predicted share of each option, with the {about['prob']:.0%} interval of the share that will be observed:",
     ]
+    names = predicted["option_name"].to_numpy().tolist() if "option_name" in predicted.coords else None
     for o in range(min(len(predicted["option"]), SHARES_SHOWN)):
         share, lower, upper = (float(predicted[f"share{end}"][o]) for end in ("", "_lower", "_upper"))
-        lines.append(f"  option {o}: {share:.1%} ({lower:.1%} to {upper:.1%})")
+        name = f"option {o}" if names is None else visible(names[o])
+        lines.append(f"  {name}: {share:.1%} ({lower:.1%} to {upper:.1%})")
     if "as_agent" in predicted:
         share, lower, upper = (float(predicted[f"as_agent{end}"]) for end in ("", "_lower", "_upper"))
         policy = about["policy"].replace("_", " ")
@@ -121,15 +123,16 @@ def score_text(scored: "xr.Dataset") -> list[str]:
         return f"{number:.3f}" + (f" (standard error {error:.3f})" if math.isfinite(error) else "")
 
     n, about = len(scored["scene"]), scored.attrs
+    expected, sd = float(scored["expected_log_score"]), float(scored["expected_log_score_sd"])
     lines = [
         f"The prediction registered {about['registered']} (sha256 {about['sha256'][:12]}) is as it was written.",
         f"{n:,} choices; standard errors by {about['clustered_by']}, {about['clusters']:,} clusters.",
         f"Log score: {value('log_score')} nats a choice",
-        f"  expected if the probabilities are right: {float(scored['expected_log_score']):.3f}",
-        f"  better than chance by {value('gain_over_chance')}",
+        f"  expected if the probabilities are right: {expected:.3f} (standard deviation {sd:.3f})",
+        f"  gain over chance: {value('gain_over_chance')}",
     ]
     if math.isfinite(float(scored["base_rates"])):
-        lines.append(f"  better than the base rates of training by {value('gain_over_base_rates')}")
+        lines.append(f"  gain over the base rates of training: {value('gain_over_base_rates')}")
     lines.append(f"The most probable option was chosen in {float(scored['accuracy']):.1%} of scenes.")
     lines.append("Calibration: predicted probability, observed frequency, number of options")
     for b in range(len(scored["bin"])):

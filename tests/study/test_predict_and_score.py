@@ -50,7 +50,7 @@ def test_predict_then_score(study, capsys):
     assert main(["predict", str(study)]) == 0
     said = capsys.readouterr().out
     record = json.loads((folder / "study.prediction.json").read_text())
-    assert record["sha256"] in said and "20 scenes of 'new'" in said and "option 1:" in said
+    assert record["sha256"] in said and "20 scenes of 'new'" in said and "  right: " in said
     data = rh.read_table(folder / "training.csv")
     prior = rh.Elicited({"cheap": 2, "fast": 1}, source="a test")
     hypotheses = {"cheap": "-cost", "fast": "-time"}

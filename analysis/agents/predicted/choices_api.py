@@ -76,9 +76,10 @@ def predict_choices(
     Returns
     -------
     Dataset
-        ``probability`` (scene, option), NaN where there is no option. ``share`` (option): its mean over scenes, by their
-        weights, with the predictive interval ``share_lower``, ``share_upper`` of the share that will be observed when each
-        scene is met once: from uncertainty about hypotheses, weights and rationality, and from the chance of the choices.
+        ``probability`` (scene, option), NaN where there is no option; ``option_name``, where each position has one. ``share``
+        (option): the mean over scenes, by their weights, with the predictive interval ``share_lower``, ``share_upper`` of the
+        share that will be observed when each scene is met once: from uncertainty about hypotheses, weights and rationality,
+        and from the chance of the choices.
         Of an agent ``abstained`` (scene). Of people ``as_agent``: how often person and agent pick the same option, with
         ``as_agent_lower`` and ``as_agent_upper``, a predictive interval too; abstaining is no option. With `chosen`:
         ``log_score``, the mean log probability of what was chosen, nats a choice, and ``log_score_by_scene`` (scene).
@@ -140,6 +141,18 @@ class Asked:
         self.share = weight / total
         self.chosen = None if chosen is None else chosen_items(self.table, chosen)
 
+    @property
+    def option_names(self) -> list[str] | None:
+        """The name of the option in each position; None where scenes differ in it."""
+        names = self.table.option_names
+        if names is None:
+            return None
+        pairs = np.unique(np.stack([self.position, names.values.astype(np.int64)]), axis=1)
+        if pairs.shape[1] != self.n_options or (pairs[0] != np.arange(self.n_options)).any():
+            return None
+        vocabulary = names.vocabulary or ()
+        return [vocabulary[code] for code in pairs[1].tolist()]
+
     def grid(self, values: np.ndarray) -> np.ndarray:
         """Lay out values by item (item,) as (scene, option), NaN elsewhere."""
         out = np.full((self.table.n_scenes, self.n_options), np.nan)
@@ -160,7 +173,9 @@ class Asked:
         """Return a prediction, labelled."""
         dims = ("scene", "option")
         grids = {"probability": (dims, self.grid(probabilities)), "probability_mcse": (dims, self.grid(mcse))}
-        coords = {"scene": self.case.scene_coordinate(), "option": np.arange(self.n_options)}
+        coords: dict[str, Any] = {"scene": self.case.scene_coordinate(), "option": np.arange(self.n_options)}
+        if (names := self.option_names) is not None:
+            coords["option_name"] = "option", names
         scored = {}
         if self.chosen is not None:
             with np.errstate(divide="ignore"):

@@ -78,6 +78,9 @@ def test_the_file_holds_the_prediction(registered, tree):
         "z",
     ]
     assert record["settings"]["chosen"] == "chosen" and record["settings"]["who"] == "population"
+    assert predicted["option_name"].to_numpy().tolist() == ["x", "y", "z"]
+    mixed = rows().assign(option=rows()["option"] + rows()["scene"])
+    assert "option_name" not in rh.predict_choices(tree, mixed).coords
     assert set(record["test"]["columns_sha256"]) == {"a", "b", "place"}
     assert record["versions"]["reward_hypotheses"] == rh.__version__
 
