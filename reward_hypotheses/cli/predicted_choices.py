@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 STEPS = 3
 """Steps of a prediction: tables, weights, and the prediction."""
 SHARES_SHOWN = 12
+WHO = {"population": "people", "rater": "the raters", "agent": "the agent"}
 
 
 def register_of_study(path: Path, out: Path | None, progress: Callable[[str], None]) -> list[str]:
@@ -92,7 +93,7 @@ def registered_text(predicted: "xr.Dataset", test: str, target: Path) -> list[st
     """Return lines about a prediction that was registered."""
     n, about = len(predicted["scene"]), predicted.attrs
     lines = [
-        f"Registered {target}: what the {about['who']} will choose in the {n:,} scenes of {test!r}.",
+        f"Registered {target}: what {WHO[about['who']]} will choose in the {n:,} scenes of {test!r}.",
         f"sha256 {about['sha256']}, registered {about['registered']}",
         f"Predicted share of each option, with the {about['prob']:.0%} interval of the share that will be observed:",
     ]

@@ -43,14 +43,19 @@ def option_names(table: Table) -> list[str]:
 def digests_of_columns(table: Table, items: Sequence[int] | np.ndarray, leave_out: Sequence[str]) -> dict[str, str]:
     """Return the SHA-256 of each column's cells, for items in a given order.
 
-    A cell counts as a person would write it, so that one table in two formats has equal digests.
+    A cell is its text or its number, so that one table in two formats has equal digests.
     """
-    order = [int(i) for i in items]
-    return {
-        name: sha256("\0".join(column.text(i) for i in order).encode(errors="surrogatepass"))
-        for name, column in sorted(table.columns.items())
-        if name not in leave_out
-    }
+    order = np.asarray(items, int)
+    out = {}
+    for name, column in sorted(table.columns.items()):
+        if name in leave_out:
+            continue
+        if column.is_text:
+            cells = [column.text(i) for i in order.tolist()]
+        else:
+            cells = [repr(x) for x in np.where(column.missing(), np.nan, column.values + 0.0)[order].tolist()]
+        out[name] = sha256("\0".join(cells).encode(errors="surrogatepass"))
+    return out
 
 
 def written(record: Mapping[str, Any]) -> bytes:

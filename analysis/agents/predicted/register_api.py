@@ -61,7 +61,7 @@ def register_prediction(
         Name of the column that will hold the choices. A test that has such a column is refused, unread.
     rater : str, optional
         Column of the test that names who answers each scene. Choices of one rater are not independent: errors of scores are
-        then clustered by rater.
+        then clustered by rater. For ``who="rater"`` that column, unless given.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def register_prediction(
     options: dict[str, Any] = {"policy": policy, "feedback": feedback, "hypotheses": hypotheses, "prob": prob}
     options |= {"agent_fail_utility": agent_fail_utility, "draws": draws, "random_seed": random_seed}
     predicted = predict_choices(tree, test, who, **options)
-    record = record_of(tree, table, predicted, chosen, rater)
+    record = record_of(tree, table, predicted, chosen, predicted.attrs.get("rater") if rater is None else rater)
     record = register(record, path)
     return predicted.assign_attrs(sha256=record["sha256"], registered=record["registered"])
 
