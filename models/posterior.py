@@ -25,7 +25,7 @@ from reward_hypotheses.models.priors.base import Prior
 if TYPE_CHECKING:
     from reward_hypotheses.models.inference.trust import Sampler
     from reward_hypotheses.models.rule_space.family.fitted import FittedRules
-
+    from reward_hypotheses.models.weights.raters.draws import RaterDraws
 
 METHODS = ("auto", "exact", "nuts")
 LOG_BAYES_FACTOR = 0.1
@@ -73,11 +73,13 @@ class Posterior:
     estimates : tuple of Estimate
     sampler : Sampler or None
     k_hat : ndarray (hypothesis,) or None
-        Pareto shape behind each log evidence, where draws of an extended model gave it.
+        Pareto shape behind each log evidence, of an extended model.
     prior_mcse : ndarray (hypothesis,) or None
         Monte Carlo error of `log_prior`, where it was drawn.
     silence_known : bool
         Whether `classes` hold for more data too.
+    people : RaterDraws or None
+        Of raters, where feedback names them; the posterior is then that of a person drawn from their population.
     """
 
     hypotheses: Hypotheses
@@ -94,6 +96,7 @@ class Posterior:
     k_hat: np.ndarray | None = None
     prior_mcse: np.ndarray | None = None
     silence_known: bool = True
+    people: "RaterDraws | None" = None
 
     @property
     def families(self) -> dict[int, Fitted]:
@@ -130,10 +133,7 @@ class Posterior:
         )
 
     def on(self, table: Table, line: FailureLine, agent_line: FailureLine | None = None) -> Valuation:
-        """Evaluate the hypotheses on a test, linear families by draws of weights.
-
-        Agent and truth have separate draws, because the agent's weights are independent of the true weights.
-        """
+        """Evaluate the hypotheses on a test: families by draws, separate ones for agent and truth."""
         return on_test(self.hypotheses, table, line, agent_line)
 
     def of_rules(self) -> "Posterior":
@@ -172,9 +172,7 @@ class Posterior:
         return feedback.at(Valuation(member, feedback.items, valuation.line.only([h])), 0)
 
     def untrusted(self, *agents: np.ndarray) -> list[str]:
-        """Return why the numbers cannot be trusted; empty where they can.
-
-        The reasons are the sampler's gates, and Monte Carlo errors of log Bayes factors between hypotheses that matter.
+        """Return why the numbers cannot be trusted: gates of samplers, and Monte Carlo errors.
 
         Parameters
         ----------
@@ -201,6 +199,8 @@ class Posterior:
             for h in matter.tolist()
             if shapes[h] > K_HAT
         ]
+        if self.people is not None:
+            return problems + self.people.problems
         for h, fitted in self.families.items():
             if self.mcse[h] > 5 * LOG_BAYES_FACTOR or fitted.k_hat > K_HAT:
                 problems.append(
@@ -312,6 +312,9 @@ class Posterior:
             Value priors, weights, and the index of the hypothesis drawn.
         """
         truths = rng.choice(len(self.weights), n, p=self.weights)
+        if self.people is not None:
+            values = self.prior.weights_of(self.hypotheses)
+            return np.tile(values, (n, 1)), self.people.share[rng.integers(self.people.n, size=n)], truths
         pi = self.prior.draws(self.hypotheses, truths, rng)
         alike = pi.strides[0] == 0  # certain values are one row, repeated
         weights = np.empty((1 if alike else n, pi.shape[1]))

@@ -32,6 +32,14 @@ class Answers:
     count : str, optional
         The column that says how often each answer was given, independently: whole numbers from 1 on, constant within a
         scene where the kind is about scenes. The results are those of a table that repeats each row (or scene) as often.
+    rater : str, optional
+        The column that names who gave each answer, constant within a scene where the kind is about scenes. Each rater has
+        weights, rationality, noise and cut points of their own, partially pooled. Answers without a rater are of one more
+        person each.
+    group : str, optional
+        The column that says to which group each rater belongs.
+    correlated : bool
+        Whether the weights of raters may be correlated (by an LKJ prior), rather than independent of one another.
     needs : tuple of str
         Further columns whose missing cells leave an item out where ``missing="drop"``: the features that hypotheses
         name, which `fit` and `run` fill in.
@@ -47,6 +55,9 @@ class Answers:
     instead: ClassVar[Mapping[str, str]] = {}
     """Keys that may replace one of `asks`, such as an MDP in place of a table: key -> replacement."""
 
+    by_rater: ClassVar[bool] = False
+    """Whether the kind can be fitted rater by rater."""
+
     required: ClassVar[dict[str, str]] = {
         "table": "name the table, as under [tables]",
         "mdp": "name the MDP, as under [mdps]",
@@ -60,6 +71,9 @@ class Answers:
     missing: str = "error"
     name: str | None = None
     count: Any = None
+    rater: str | None = None
+    group: str | None = None
+    correlated: bool = False
     needs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -79,8 +93,26 @@ class Answers:
             raise InputError(
                 f"count: {self.kind} has none, for its answers stand in no column of a table; leave it out"
             )
+        self._check_rater()
         object.__setattr__(self, "table", as_table(self.table, "table"))
         self._refuse_weights()
+
+    def _check_rater(self) -> None:
+        """Refuse a rater or group that names no column, or that the kind cannot use."""
+        for key, value in (("rater", self.rater), ("group", self.group)):
+            if value is None:
+                continue
+            if not isinstance(value, str) or not value.strip():
+                raise InputError(f"{key}: {shown(value)}; name the column that says whose answers these are, in quotes")
+            if not type(self).by_rater:
+                raise InputError(
+                    f"{key}: {self.kind} are not fitted by rater; choices, rankings, ratings, stops and labels are"
+                )
+        beside = "group" if self.group is not None else "correlated" if self.correlated else None
+        if beside is not None and self.rater is None:
+            raise InputError(f"{beside}: {shown(getattr(self, beside))} without rater; name the column of raters too")
+        if not isinstance(self.correlated, bool):
+            raise InputError(f"correlated: {shown(self.correlated)}; give true or false")
 
     def _refuse_weights(self) -> None:
         """Refuse weights of scenes, because feedback does not weigh scenes.
@@ -174,7 +206,7 @@ class Answers:
     @property
     def said_columns(self) -> tuple[str, ...]:
         """Columns of the table that hold answers and their counts: no features."""
-        return tuple(c for c in (self.column, self.count) if self.in_column and c)
+        return tuple(c for c in (self.column, self.count, self.rater, self.group) if self.in_column and c)
 
     @property
     def counts(self) -> np.ndarray | None:
@@ -217,8 +249,11 @@ class Answers:
         """
         fixed = ("table", "column", "name", "needs")
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name not in fixed}
-        if self.count is None:
-            del values["count"]
+        for key in ("count", "rater", "group"):
+            if values[key] is None:
+                del values[key]
+        if not values["correlated"]:
+            del values["correlated"]
         return {name: value if _is_plain(value) else repr(value) for name, value in values.items()}
 
     @property

@@ -59,6 +59,11 @@ class SoftmaxTerm(LikelihoodTerm):
             blocks = Stages(stages.ranks, stages.inside, counts, AT_ONCE)
             self.steps = LinearSteps(blocks, self._features(self.x))
 
+    @property
+    def features_of_options(self) -> np.ndarray:
+        """Features of the options of every unit: (unit, option, feature + 1)."""
+        return self._features(self.x)
+
     def _features(self, x: np.ndarray) -> np.ndarray:
         """Return the features of each unit's options: (unit, option, feature + 1)."""
         return np.stack([self.feedback.options(x[..., k]) for k in range(x.shape[-1])], axis=-1)

@@ -4,7 +4,7 @@ import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, override
+from typing import TYPE_CHECKING, Any, override
 
 import numpy as np
 import xarray as xr
@@ -24,6 +24,9 @@ from reward_hypotheses.models.policies.boltzmann import NOT_READ
 from reward_hypotheses.models.posterior import Estimate, Posterior
 from reward_hypotheses.models.priors.base import Prior, WeightedDraws
 from reward_hypotheses.models.weights.agent_rationality import of_draws, of_family
+
+if TYPE_CHECKING:
+    from reward_hypotheses.models.weights.raters.draws import RaterDraws
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,9 +193,19 @@ def posterior_of(tree: xr.DataTree, hypotheses: Mapping[str, Any] | None = None)
         ),
         k_hat=value.get("k_hat"),
         prior_mcse=value.get("log_prior_mcse"),
-        silence_known=bool(tree.attrs.get("silence_known", True)),
+        silence_known="raters" not in tree.children and bool(tree.attrs.get("silence_known", True)),
+        people=_people(tree, listed),
     )
     return posterior, line
+
+
+def _people(tree: xr.DataTree, listed: Hypotheses) -> "RaterDraws | None":
+    """Read the raters of a tree; None where its feedback named none."""
+    if "raters" not in tree.children:
+        return None
+    from reward_hypotheses.models.weights.raters.stored import raters_in
+
+    return raters_in(in_order(tree, "raters"), listed)
 
 
 def _fitted(tree: xr.DataTree, listed: Hypotheses, value: Mapping[str, np.ndarray]) -> Hypotheses:
@@ -221,7 +234,12 @@ def _family(tree: xr.DataTree, listed: Hypotheses, h: int) -> Fitted:
     about = json.loads(tree.attrs["families"])[listed.names[h]]
     by_draw = {str(n): a for n, a in posterior.data_vars.items() if a.dims == ("chain", "draw", "hypothesis")}
     prefix, suffix = f"{variable}_", "_spread"
-    return Fitted(
+    kind = Fitted
+    if "raters" in tree.children:
+        from reward_hypotheses.models.weights.raters.draws import FittedPeople
+
+        kind = FittedPeople
+    return kind(
         linear,
         constant[f"{variable}_scale"].to_numpy(),
         np.array(about["mean"]),

@@ -34,6 +34,10 @@ def tree_of(
         from reward_hypotheses.models.rule_space.family.stored import group_of
 
         everything["rules"] = group_of(posterior)
+    if posterior.people is not None:
+        from reward_hypotheses.models.weights.raters.stored import group_of as raters_of
+
+        everything["raters"] = raters_of(posterior.people, posterior.hypotheses)
     if log_likelihood:
         everything["log_likelihood"] = groups.log_likelihood()
         everything["log_prior"] = groups.log_prior()
@@ -115,10 +119,15 @@ FAMILY = {
 
 def _why(posterior: Posterior, estimate: Estimate) -> str:
     for h, fitted in posterior.families.items():
-        if posterior.hypotheses.names[h] == estimate.name:
+        if posterior.hypotheses.names[h] == estimate.name and posterior.people is None:
             k_hat = "" if np.isnan(fitted.k_hat) else f", Pareto k-hat {fitted.k_hat:.2f}"
             return f"{fitted.method}: its weights are integrated by {FAMILY[fitted.method]}{k_hat}, all feedbacks inside one integral"
     data = next((f for f in posterior.feedback if f.name == estimate.name), None)
+    if posterior.people is not None:
+        how = f"importance sampling, Pareto k-hat {posterior.people.k_hat:.2f}"
+        return (
+            f"{estimate.method}: the population of raters is integrated by Laplace's approximation corrected by {how}"
+        )
     if data is None:
         return estimate.method  # of no one feedback: shares of a population
     if estimate.method in ("laplace", "smc"):

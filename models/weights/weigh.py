@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from reward_hypotheses.models.inference.trust import Sampler
     from reward_hypotheses.models.rule_space.family.fitted import FittedRules
 
-
 LEAST_FAMILY_DRAWS = 4000
 
 
@@ -61,8 +60,7 @@ def weigh(
     Raises
     ------
     InputError
-        A refusal by a prior or feedback, data that are impossible under every hypothesis, or feedback without an exact
-        evidence under ``method="exact"``.
+        A refusal by a prior or feedback, impossible data, or no exact evidence under ``method="exact"``.
     NotTrustedError
         A sampled evidence that is not a number.
     """
@@ -74,6 +72,10 @@ def weigh(
         raise InputError(problems)
     fixed = hypotheses.fixed
     check_shared(feedback, "auto")
+    if any(data.rater for data in feedback):
+        from reward_hypotheses.models.weights.raters.posterior import weigh_raters
+
+        return weigh_raters(hypotheses, prior, feedback, line, method, draws, chains, seed)
     if len(fixed) == len(hypotheses):
         if valuations is None:
             valuations = [Valuation(hypotheses, data.items, line, for_labels=True) for data in feedback]
@@ -279,10 +281,7 @@ def _no_exact_form(feedback: Sequence[Feedback]) -> str:
 
 
 def idle_warnings(feedback: Sequence[Feedback], valuations: Sequence[Valuation]) -> list[str]:
-    """Return a warning for each feedback that leaves nothing to compare.
-
-    Under every hypothesis its choices are at chance.
-    """
+    """Return a warning for each feedback whose choices are at chance under every hypothesis."""
     return [
         idle_warning(data)
         for data, valuation in zip(feedback, valuations, strict=True)

@@ -63,7 +63,8 @@ def people_on(choosers: Sequence[Chooser], n_items: int, functionals: Functional
             of_evidence = np.array([p.acting(None)[active] for p in posterior.perturbed(PERTURBATIONS, rng)])
             of_evidence = of_evidence - of_evidence.mean(axis=0)
         for h in active.tolist():
-            inflation[h] = max(inflation.get(h, 1.0), case.valuation.hypotheses.rewards[h].inflation)
+            own = max(chooser.inflation, case.valuation.hypotheses.rewards[h].inflation)
+            inflation[h] = max(inflation.get(h, 1.0), own)
         for local, means in _by_hypothesis(chooser, active):
             items = chooser.items[local]
             by_h = np.stack([group.mean(axis=0) for group in means])

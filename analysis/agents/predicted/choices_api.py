@@ -241,8 +241,9 @@ def _of_people(request: Request, case: Case, asked: Asked, prob: float, draws: i
     if asked.chosen is not None:
         variables["log_score_mcse"] = float(people.functional_mcse[-1])
     out = asked.dataset(people.probability, people.mcse, variables)
-    people_column = {"rater": population.posterior.people.column} if request.by_rater else {}
-    return out.assign_attrs(people_column, feedback=feedback["name"])
+    if request.by_rater and population.posterior.people is not None:
+        out = out.assign_attrs(rater=population.posterior.people.column)
+    return out.assign_attrs(feedback=feedback["name"])
 
 
 def _of_agent(case: Case, asked: Asked, prob: float, draws: int, seed: int) -> xr.Dataset:

@@ -16,7 +16,11 @@ from reward_hypotheses.models.hypotheses.scene_block import Block
 from reward_hypotheses.models.hypotheses.valuation import on_test
 from reward_hypotheses.models.policies.boltzmann import InferredBoltzmann
 from reward_hypotheses.models.policies.view import View
+from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.tree.read import rationality_in, study_in
+from reward_hypotheses.models.weights.agent_rationality import of_draws
+from reward_hypotheses.models.weights.raters.draws import RaterDraws
+from reward_hypotheses.models.weights.raters.judged import FEW, of_rater
 
 WITHIN_SCENES = ("choices", "rankings")
 """Kinds whose rationality is that of choices within scenes; used unless a feedback is named."""
@@ -38,6 +42,8 @@ class Chooser:
         Whether one chooser chooses in all of these scenes, so that one hypothesis holds in all of them.
     person : bool
         Whether this is a person, who may choose an option that is failing; else an agent.
+    inflation : float
+        By how much the draws' variance exceeds that of as many independent draws.
     """
 
     case: Case
@@ -45,6 +51,7 @@ class Chooser:
     items: np.ndarray
     together: bool = True
     person: bool = True
+    inflation: float = 1.0
 
     def view(self, scenes: Scenes) -> View:
         """Return a block of scenes as the chooser sees it."""
@@ -98,6 +105,11 @@ def feedback_with_rationality(tree: xr.DataTree, name: Any = None) -> Mapping[st
     raise InputError(f"the tree has no feedback of choices or rankings; its feedbacks are {kinds}; {advice}")
 
 
+def variable_of(feedback: Mapping[str, Any]) -> str:
+    """Return the name of the rationality of a feedback in a tree."""
+    return f"{feedback.get('human') or feedback['name']}_rationality"
+
+
 def person(tree: xr.DataTree, case: Case, feedback: Mapping[str, Any]) -> Case:
     """Return the case of a person who chooses by the posterior of the tree's judge.
 
@@ -110,7 +122,7 @@ def person(tree: xr.DataTree, case: Case, feedback: Mapping[str, Any]) -> Case:
     """
     posterior = case.posterior
     posterior.hypotheses.refuse_spaces("rh.predict_choices")
-    variable = f"{feedback.get('human') or feedback['name']}_rationality"
+    variable = variable_of(feedback)
     if isinstance(feedback["rationality"], list) and variable not in tree["posterior"]:
         raise InputError(
             f"feedback: {feedback['name']!r}: the tree has no draws of {variable!r} by hypothesis, because that part of the model was "
@@ -143,23 +155,60 @@ def raters(tree: xr.DataTree, population: Case, line: Any, feedback: Mapping[str
     InputError
         The tree has no raters, or the test does not name one rater a scene.
     """
-    people = getattr(population.posterior, "people", None)
+    people = population.posterior.people
     if people is None:
         raise InputError(
             "who: 'rater', and the tree was fitted without raters, so it knows no differences between people; give who='population', "
-            "or fit feedback that names its rater"
+            "or fit the feedback with rater='column'"
         )
     table = population.valuation.table
     scenes_of: dict[str | None, list[int]] = {}
     for scene, name in enumerate(rater_of_scene(table, people.column)):
         scenes_of.setdefault(name, []).append(scene)
     seen, out = set(people.names), []
+    inflation = max(1.0, people.n / people.ess) if people.ess > 0 else 1.0
     for name, scenes in scenes_of.items():
-        posterior = people.posterior_of(name) if name in seen else population.posterior
+        known = name is not None and name in seen
+        posterior = _of_rater(population.posterior, str(name)) if known else population.posterior
         part, items = some_scenes(table, scenes)
-        case = replace(population, posterior=posterior, test=on_test(posterior.hypotheses, part, line))
-        out.append(Chooser(person(tree, case, feedback), np.array(scenes), items, together=name is not None))
+        case = person(
+            tree, replace(population, posterior=posterior, test=on_test(posterior.hypotheses, part, line)), feedback
+        )
+        if known:
+            case = replace(case, policy=_own_rationality(case, people, str(name), variable_of(feedback)))
+        out.append(Chooser(case, np.array(scenes), items, together=name is not None, inflation=inflation))
     return out
+
+
+def _of_rater(posterior: Posterior, name: str) -> Posterior:
+    """Return the posterior of one rater, whose weights and nuisances are of one draw each."""
+    people, own = posterior.people, of_rater(posterior, name)
+    assert people is not None
+    r, fitted = people.names.index(name), {}
+    for h, family in own.families.items():
+        rows = np.flatnonzero(people.follows[:, r] == h)
+        if len(rows) < FEW:  # draws of a person of the population, whose weight for this rater is small
+            fitted[h] = posterior.families[h]
+            continue
+        nuisances = {variable: values[rows, r] for variable, values in people.nuisances.items()}
+        known = {key: np.resize(values, len(rows)) for key, values in family.nuisances.items()}
+        weights = people.weights[h][rows, r]
+        fitted[h] = replace(family, weights=weights, mean=weights.mean(axis=0), nuisances=known | nuisances)
+    return replace(own, hypotheses=own.hypotheses.instead(fitted))
+
+
+def _own_rationality(case: Case, people: RaterDraws, name: str, variable: str) -> InferredBoltzmann:
+    """Return the policy of a rater, with the rationality of the rater under listed rewards."""
+    policy, r = case.policy, people.names.index(name)
+    assert isinstance(policy, InferredBoltzmann)
+    if variable not in people.nuisances:
+        return policy
+    rationality = list(policy.rationality)
+    for h in np.unique(people.follows[:, r]).tolist():
+        if h not in case.posterior.families:
+            betas = people.nuisances[variable][people.follows[:, r] == h, r]
+            rationality[h] = of_draws(betas, float(rationality[h].scales[0]))
+    return InferredBoltzmann(tuple(rationality))
 
 
 def rater_of_scene(table: Table, column: str) -> list[str | None]:

@@ -32,6 +32,7 @@ class Choices(OneOfOptions, SceneChoice):
     """
 
     kind: ClassVar[str] = "choices"
+    by_rater: ClassVar[bool] = True
 
     @override
     def usable(self) -> np.ndarray | None:

@@ -39,6 +39,7 @@ class Labels(ClosedForm):
     """
 
     kind: ClassVar[str] = "labels"
+    by_rater: ClassVar[bool] = True
     required: ClassVar[dict[str, str]] = ClosedForm.required | {
         "noise": "state the prior of the share of wrong labels, noise = [a, b], such as [1, 19]"
     }

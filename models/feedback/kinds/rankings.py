@@ -41,6 +41,7 @@ class Rankings(SceneChoice):
     """
 
     kind: ClassVar[str] = "rankings"
+    by_rater: ClassVar[bool] = True
 
     @override
     def usable(self) -> np.ndarray | None:

@@ -40,6 +40,7 @@ class Ratings(ItemChoice):
     """
 
     kind: ClassVar[str] = "ratings"
+    by_rater: ClassVar[bool] = True
     integrated: ClassVar[str] = ""
     staged: ClassVar[bool] = False
     second_dim: ClassVar[str] = "grade"

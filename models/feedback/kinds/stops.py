@@ -32,6 +32,7 @@ class Stops(ItemChoice):
     """
 
     kind: ClassVar[str] = "stops"
+    by_rater: ClassVar[bool] = True
     locates_failure: ClassVar[bool] = True
 
     @cached_property

@@ -1,0 +1,1 @@
+"""People who differ: the risk by rater and by group, who is harmed, and whose values count."""

@@ -1,0 +1,1 @@
+"""Groups with latent vectors from a population; its parameters integrated out."""
