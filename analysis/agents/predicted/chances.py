@@ -65,9 +65,8 @@ def people_on(choosers: Sequence[Chooser], n_items: int, functionals: Functional
         for h in active.tolist():
             own = max(chooser.inflation, case.valuation.hypotheses.rewards[h].inflation)
             inflation[h] = max(inflation.get(h, 1.0), own)
-        for local, means in _by_hypothesis(chooser, active):
+        for local, by_h, means in _by_hypothesis(chooser, active):
             items = chooser.items[local]
-            by_h = np.stack([group.mean(axis=0) for group in means])
             probability = weights[active] @ by_h
             variance = np.zeros(len(items))
             coefficients = functionals(items, probability)
@@ -91,11 +90,11 @@ def people_on(choosers: Sequence[Chooser], n_items: int, functionals: Functional
     return out
 
 
-def _by_hypothesis(chooser: Chooser, active: np.ndarray) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+def _by_hypothesis(chooser: Chooser, active: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, list[np.ndarray]]]:
     """Yield items of a chooser, and their probabilities under each hypothesis.
 
-    Positions (item,) among the chooser's items; one array (group, item) for each hypothesis, a group being some of the
-    draws of what is unknown under it.
+    Positions (item,) among the chooser's items; probabilities (hypothesis, item); and one array (group, item) for each
+    hypothesis, of groups of the draws of what is unknown under it.
     """
     policy, valuation = chooser.case.policy, chooser.case.valuation
     assert isinstance(policy, InferredBoltzmann)
@@ -103,13 +102,15 @@ def _by_hypothesis(chooser: Chooser, active: np.ndarray) -> Iterator[tuple[np.nd
     for scenes in scenes_of(valuation, policy, items=step):
         block, view = scenes.block, chooser.view(scenes)
         inside = np.ones(block.shape, bool) if block.available is None else block.available
-        means = []
+        by_h, means = [], []
         for h in active.tolist():
             n = policy_draws(policy, scenes, h)
             groups = np.array_split(np.arange(n), min(GROUPS, n)) if _sampled(policy, scenes, h) else [np.arange(n)]
             found = [_mean_of(policy, view, h, group) for group in groups]
             means.append(np.stack([mean.T[inside.T] for mean in found]))
-        yield block.items.T[inside.T], means
+            sizes = np.array([len(group) for group in groups]) / n
+            by_h.append(sizes @ means[-1])
+        yield block.items.T[inside.T], np.array(by_h), means
 
 
 def _sampled(policy: InferredBoltzmann, scenes: Scenes, h: int) -> bool:

@@ -60,8 +60,8 @@ def predict_choices(
         As for `catastrophe_risk`; the test has options.
     who : "population", "rater", Prior or DataTree
         ``"population"``: a person like those who gave the feedback, one person for the whole test. ``"rater"``: the person
-        named in the test's column of raters; a rater who was not seen in training, or is missing, is a draw from the
-        population. A prior or a tree: an agent with `policy`, as ``agent=`` of `catastrophe_risk`.
+        named in the test's column of raters (``rater=`` of the feedback); a new name is one new person of the population, an
+        empty cell another one in each scene. A prior or a tree: an agent with `policy`, as ``agent=`` of `catastrophe_risk`.
     policy : Policy, optional
         Of the agent; ``Commit()`` unless given. People are compared with an agent of that policy and the tree's weights.
     chosen : str, optional

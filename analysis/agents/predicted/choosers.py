@@ -128,12 +128,18 @@ def person(tree: xr.DataTree, case: Case, feedback: Mapping[str, Any]) -> Case:
             f"feedback: {feedback['name']!r}: the tree has no draws of {variable!r} by hypothesis, because that part of the model was "
             "replaced; name another feedback, or fit with rh.fit"
         )
+    families = {}
     for h, fitted in posterior.families.items():
-        if fitted.linear.sd is None and (variable not in fitted.spreads or variable not in fitted.nuisances):
+        known = dict(fitted.nuisances)
+        if not isinstance(feedback["rationality"], list):
+            known[variable] = np.full(len(fitted.weights), float(feedback["rationality"]))
+        families[h] = replace(fitted, nuisances=known)
+        if fitted.linear.sd is None and (variable not in fitted.spreads or variable not in known):
             raise InputError(
-                f"feedback: {feedback['name']!r}: its rationality under {posterior.hypotheses.names[h]!r} is not inferred from choices "
-                "within scenes; name a feedback of choices or rankings"
+                f"feedback: {feedback['name']!r}: its rationality under {posterior.hypotheses.names[h]!r} is not that of choices within "
+                "scenes; name a feedback of choices or rankings"
             )
+    posterior = replace(posterior, hypotheses=posterior.hypotheses.instead(families))
     policy = InferredBoltzmann(tuple(rationality_in(tree, posterior, feedback["name"])))
     return replace(case, agent=Extrapolating(), policy=policy, known={})
 

@@ -1,8 +1,6 @@
 """Predicted choices, against sums and integrals written apart."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
@@ -13,9 +11,8 @@ from scipy import stats
 from scipy.special import logsumexp
 
 import reward_hypotheses as rh
-from reward_hypotheses.analysis.agents.predicted import choices_api, choosers
+from reward_hypotheses.analysis.agents.predicted import choosers
 from reward_hypotheses.data.errors import InputError
-from reward_hypotheses.models.posterior import Posterior
 
 RNG = np.random.default_rng(11)
 RULES = {"a": "a", "b": "b"}
@@ -162,6 +159,53 @@ def test_errors_are_those_of_repeated_fits():
         assert (low / 1.2 < squares / stated).all() and (squares / stated < high * 1.2).all(), name
 
 
+def test_errors_of_sampled_evidence_are_carried():
+    """Beside a linear reward the weights are estimated; their error is in that of the probabilities."""
+    rules = {"a": "a", "mixed": rh.Linear(["a", "b"], prior="sphere", source="t")}
+    prior = rh.Uniform(source="t")
+    outs = [rh.predict_choices(fitted(1.0, rules, prior, draws=250, random_seed=k), TEST) for k in range(25)]
+    squares = np.var([out["share"].to_numpy() for out in outs], axis=0, ddof=1)
+    stated = np.mean([out["share_mcse"].to_numpy() ** 2 for out in outs], axis=0)
+    assert (stated > 0).all() and (squares < stated * stats.chi2.ppf(1 - 1e-5, 24) / 24).all()
+    assert (stated < 20 * squares).all()
+
+
+@pytest.mark.slow
+def test_intervals_hold_what_they_say():
+    """Truth, training and test drawn from the model 150 times: intervals of 90 % hold at least 90 %."""
+    held, surprise = [], []
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        train, test = ({name: rng.normal(size=(n, 3)) for name in RULES} for n in (15, 30))
+        truth, beta = rng.choice(list(RULES)), math.exp(rng.normal())
+        said, chosen = (
+            np.array([rng.choice(3, p=row) for row in softmax(beta * d[truth] / spread(train[truth]))])
+            for d in (train, test)
+        )
+        choices = rh.Choices({**train, "y": marked(15, 3, said)}, "y")
+        tree = rh.fit(RULES, rh.Uniform(source="t"), [choices], 0.0, draws=100, random_seed=seed)
+        out = rh.predict_choices(tree, test, prob=0.9, draws=400)
+        observed = np.bincount(chosen, minlength=3) / 30
+        held.append((out["share_lower"] - 1e-9 <= observed) & (observed <= out["share_upper"] + 1e-9))
+        surprise.append(float(out["probability"].to_numpy()[:, 0].mean() - observed[0]))
+    low = stats.binom.ppf(2e-5, 150, 0.9) / 150
+    assert (np.mean(held, axis=0) >= low).all()
+    assert abs(np.mean(surprise)) < 4.2 * np.std(surprise) / math.sqrt(150)
+
+
+def test_callables(tmp_path):
+    """A tree read from a file gets its callables again."""
+    rules = {"a": lambda d: d["a"], "b": "b"}
+    tree = fitted(rules=rules)
+    expected = rh.predict_choices(tree, TEST)["probability"]
+    tree.to_netcdf(tmp_path / "t.nc", engine="h5netcdf")
+    read = xr.open_datatree(tmp_path / "t.nc", engine="h5netcdf").load()
+    got = rh.predict_choices(read, TEST, hypotheses=rules)["probability"]
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+    out = rh.register_prediction(read, TEST, tmp_path / "p.json", hypotheses=rules, chosen="y")
+    np.testing.assert_allclose(out["probability"], expected, rtol=1e-12)
+
+
 def test_a_failing_option_is_worth_the_failure_line():
     choices = rh.Choices({"a": [[1.0, 0]], "y": [[True, False]]}, "y", rationality=1.0)
     tree = rh.fit({"a": "a"}, rh.Uniform(source="t"), [choices], 2.0, draws=10)
@@ -215,63 +259,6 @@ def test_an_agent_read_from_a_tree(known, inferred):
     out = rh.predict_choices(known, TEST, inferred, policy=rh.Boltzmann("inferred"))
     people = rh.predict_choices(inferred, TEST)
     np.testing.assert_allclose(out["probability"], people["probability"], atol=1e-9)
-
-
-@dataclass(frozen=True, eq=False)
-class Peopled(Posterior):
-    people: Any = None
-
-
-@dataclass
-class People:
-    """Two raters: each certain of one hypothesis."""
-
-    posterior: Posterior
-    column: str = "rater"
-    names: tuple[str, ...] = ("Ann", "Bob")
-
-    def posterior_of(self, name):
-        weights = np.array([1.0, 0.0]) if name == "Ann" else np.array([0.0, 1.0])
-        moved = {**self.posterior.__dict__, "weights": weights, "log_evidence": np.log(np.maximum(weights, 1e-300))}
-        return Posterior(**moved)
-
-
-@pytest.fixture
-def peopled(known, monkeypatch):
-    from reward_hypotheses.models.tree import read
-
-    original = read.posterior_of
-
-    def with_people(tree, hypotheses=None):
-        posterior, line = original(tree, hypotheses)
-        return Peopled(**posterior.__dict__, people=People(posterior)), line
-
-    monkeypatch.setattr(read, "posterior_of", with_people)
-    monkeypatch.setattr(choices_api, "posterior_of", with_people)
-    return known
-
-
-def test_raters(peopled):
-    who = ["Ann", "Bob", "", "Ann", "Cid", "Bob", "Ann", "", "Cid"]
-    test = xr.Dataset(
-        {**{k: (("scene", "option"), v) for k, v in TEST.items()}, "rater": ("scene", who)}
-        | {"y": (("scene", "option"), marked(9, 3, SAID))}
-    )
-    out = rh.predict_choices(peopled, test, "rater", chosen="y")
-    by_rule = [softmax(1.5 * TEST[h] / spread(TRAIN[h])) for h in RULES]
-    w = weights_at(1.5)
-    mixed = w[0] * by_rule[0] + w[1] * by_rule[1]
-    for scene, name in enumerate(who):
-        expected = {"Ann": by_rule[0], "Bob": by_rule[1]}.get(name, mixed)[scene]
-        np.testing.assert_allclose(out["probability"][scene], expected, rtol=1e-10)
-    assert float(out["log_score"]) == pytest.approx(
-        np.log([float(out["probability"][m, o]) for m, o in enumerate(SAID)]).mean()
-    )
-    assert out.attrs["who"] == "rater"
-    two = test.copy()
-    two["rater"] = (("scene", "option"), np.array([[n, n, "Bob"] for n in who], dtype=object))
-    with pytest.raises(InputError, match="scene 0: column 'rater' names several raters"):
-        rh.predict_choices(peopled, two, "rater")
 
 
 def test_errors_name_what_is_wrong(known):
