@@ -127,12 +127,13 @@ def test_inferred_rationality_against_quadrature(inferred):
     assert abs(float(out["as_agent"]) - together) < 5 * float(out["as_agent_mcse"]) < 0.05
 
 
-def test_continuous_weights_against_quadrature():
+@pytest.mark.parametrize("rationality", [None, 1.5])
+def test_continuous_weights_against_quadrature(rationality):
     rules = {"mixed": rh.Linear(["a", "b"], prior="sphere", source="t")}
-    tree = fitted(None, rules, rh.Uniform(source="t"), draws=1000)
+    tree = fitted(rationality, rules, rh.Uniform(source="t"), draws=1000)
     unit = np.array([TRAIN[name].std() for name in RULES])
     angles = np.linspace(0, 2 * np.pi, 121)[:-1]
-    log_beta = LOG_BETA[::40]
+    log_beta = LOG_BETA[::40] if rationality is None else [math.log(rationality)]
     logs, chances = np.empty((len(angles), len(log_beta))), np.empty((len(angles), len(log_beta), 9, 3))
     for i, angle in enumerate(angles):
         w = np.array([math.cos(angle), math.sin(angle)]) / unit
