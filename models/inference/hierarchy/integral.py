@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,6 +25,8 @@ LEAST, MOST = 1000, 4000  # draws of the population
 FEWEST, MANY = 16, 256  # draws of each latent vector
 PILOT, PILOTS, NOISE = 32, 40, 0.4
 """Draws and populations of a pilot; the variance of a log likelihood that draws of latent vectors may leave."""
+BANKS, SHARED = 8, 64  # sets of shared draws; draws of each latent vector in a set
+CLOUDED = 4_000_000  # floats that a cloud of a climb may take
 LOW = 4  # parameters up to which a share of draws from the prior finds what a climb missed
 
 
@@ -37,6 +39,8 @@ class Hierarchy:
     The parameters psi are integrated by importance sampling around the mode of Laplace's approximation, with the
     integrals over u estimated without bias at every draw: the weights are random, the estimate of the evidence is
     unbiased, and draws of psi and u have the exact law as draws grow (Fearnhead et al. 2008; Andrieu and Roberts 2009).
+    Of so many groups that this leaves too much noise, some sets of draws of u are shared by all psi, which lie close
+    together then: the noise is nearly common, and what is left of it is part of the errors.
 
     Attributes
     ----------
@@ -52,16 +56,30 @@ class Hierarchy:
     @property
     def cells(self) -> int:
         """Cost of the likelihood of all components at one point, in floats."""
-        of_draws = len(self.cluster) * sum(each.dimension * (each.dimension + 4) for each in self.components)
-        return max(1, of_draws + sum(each.cells for each in self.components))
+        return max(1, self._of_draws + sum(each.cells for each in self.components))
+
+    @property
+    def _of_draws(self) -> int:
+        """Cost of one latent vector of each group, in floats."""
+        return max(1, len(self.cluster) * sum(each.dimension * (each.dimension + 4) for each in self.components))
+
+    @property
+    def _wide(self) -> int:
+        return 4 + max(1, max(each.dimension for each in self.components))
 
     def estimate(self, rng: np.random.Generator) -> "Sample":
         """Integrate, and draw populations with one latent vector of each group."""
         modes = self._modes(rng)
         sampled = any(each.dimension > 1 for each in self.components)
-        n = self._latent_draws(modes, rng) if sampled else FEWEST
-        nodes = n if sampled else NODES
-        draws = int(np.clip(WORK // (self.cells * nodes), LEAST, MOST if sampled else LEAST))
+        needed = self._latent_draws(modes, rng) if sampled else FEWEST
+        most = max(FEWEST, min(MANY, WORK // (self.cells * LEAST)))
+        cost = self.cells * (min(needed, most) if sampled else NODES)
+        error = 0.0
+        if needed > 2 * most:
+            modes = [self._shared(mode, rng) for mode in modes]
+            error, cost = max(mode.error for mode in modes), SHARED * self._of_draws
+        n = min(needed, most) // 2 * 2
+        draws = int(np.clip(WORK // cost, LEAST, MOST if sampled else LEAST))
         last: list[_Drawn] = []
 
         def f(points: np.ndarray) -> np.ndarray:
@@ -71,45 +89,85 @@ class Hierarchy:
         low = self.population.dimension <= LOW
         base = Base(self.population.log_prior, self.population.prior_draws) if low else None
         weighted = from_mixture(f, [mode.bell for mode in modes], rng, draws, base, fits=4)
-        return Sample(weighted, last[0].component, last[0].latents)
+        effective = self._effective(weighted, last[0].bank)
+        return Sample(
+            replace(weighted, mcse=math.hypot(weighted.mcse, error)), effective, last[0].component, last[0].latents
+        )
 
     def _latent_draws(self, modes: "Sequence[_Mode]", rng: np.random.Generator) -> int:
         """Return how many draws of each latent vector leave little noise."""
         some = modes[0].bell.draws(PILOTS, rng)
         pair = [self._drawn(some, modes, PILOT, rng).log_posterior for _ in range(2)]
         noise = float(np.square(pair[0] - pair[1]).mean()) / 2
-        most = max(FEWEST, min(MANY, WORK // (self.cells * LEAST)))
-        return int(np.clip(PILOT * noise / NOISE, FEWEST, most)) // 2 * 2
+        return max(FEWEST, int(min(PILOT * noise / NOISE, 1e6)))
+
+    def _shared(self, mode: "_Mode", rng: np.random.Generator) -> "_Mode":
+        """Return a mode with sets of draws of the latent vectors, which populations nearby share."""
+        psi = mode.bell.centre[None]
+        log_shares = self.population.log_shares(psi)[0][self.cluster]
+        banks, masses = [], []
+        for _ in range(BANKS):
+            bank, joint = [], log_shares.copy()
+            for c, (each, expansion) in enumerate(zip(self.components, mode.expansions, strict=True)):
+                location, covariance = self.population.law(psi, c)
+                location = location[:, self.cluster]
+                bank.append(cloud(each, expansion, location, covariance, SHARED, rng))
+                joint[:, c] += np.logaddexp.reduce(bank[c].log_joint(location, covariance)[0], axis=-1)
+            banks.append(bank)
+            masses.append(np.logaddexp.reduce(joint, axis=-1))
+        by_bank = np.array(masses)
+        together = np.logaddexp.reduce(by_bank, axis=0) - math.log(BANKS)
+        error = math.sqrt(float((np.exp(by_bank - together).var(axis=0, ddof=1) / BANKS).sum()))
+        offsets = together.sum() - by_bank.sum(axis=1)
+        return replace(mode, banks=tuple(banks), offsets=offsets, error=error)
+
+    @staticmethod
+    def _effective(weighted: Weighted, bank: np.ndarray) -> float:
+        """Return the effective number of draws, as few as sets of shared draws differ.
+
+        Sets that give means apart by more than their draws explain count for fewer.
+        """
+        sets = [bank == b for b in np.unique(bank)]
+        if len(sets) < 2:
+            return weighted.effective
+        total = weighted.points - weighted.weights @ weighted.points
+        variance = np.maximum(weighted.weights @ total**2, 1e-300)
+        means = [weighted.weights[some] @ total[some] / max(weighted.weights[some].sum(), 1e-300) for some in sets]
+        between = float((np.var(means, axis=0, ddof=1) / len(sets) / variance).mean())
+        return min(weighted.effective, 1 / max(between, 1e-300))
 
     def _drawn(self, points: np.ndarray, modes: "Sequence[_Mode]", n: int, rng: np.random.Generator) -> "_Drawn":
         """Return log posterior densities of populations, and draws of what each group has."""
         groups = len(self.cluster)
-        wide = max(1, max(each.dimension for each in self.components))
-        each_point = max(n, NODES) * max(self.cells, groups * wide) + 1
-        step = max(1, HELD // each_point)
+        each_point = max(n, NODES) * self.cells if modes[0].banks is None else 2 * SHARED * self._of_draws // self._wide
+        step = max(1, HELD // (each_point + 1))
         distance = np.array([(((points - m.bell.centre) @ m.bell.inverse.T) ** 2).sum(axis=1) for m in modes])
-        nearest = distance.argmin(axis=0)
+        nearest, bank = distance.argmin(axis=0), np.arange(len(points)) % len(modes[0].offsets)
         batches = []
-        for k in range(len(modes)):
-            rows = np.flatnonzero(nearest == k)
-            batches += [(rows[lo : lo + step], modes[k].expansions) for lo in range(0, len(rows), step)]
+        for k, mode in enumerate(modes):
+            for b in range(len(mode.offsets)):
+                rows = np.flatnonzero((nearest == k) & (bank == b))
+                batches += [(rows[lo : lo + step], mode, b) for lo in range(0, len(rows), step)]
         streams = rng.spawn(len(batches))
         log_posterior, component = np.empty(len(points)), np.zeros((len(points), groups), np.int16)
         latents = [np.zeros((len(points), groups, each.dimension)) for each in self.components]
 
         def work(k: int) -> None:
-            (rows, expansions), stream = batches[k], streams[k]
+            (rows, mode, b), stream = batches[k], streams[k]
             some = points[rows]
             joint = self.population.log_shares(some)[:, self.cluster].copy()
-            for c, (of_component, expansion) in enumerate(zip(self.components, expansions, strict=True)):
+            for c, (of_component, expansion) in enumerate(zip(self.components, mode.expansions, strict=True)):
                 location, covariance = self.population.law(some, c)
                 location = location[:, self.cluster]
-                made = cloud(of_component, expansion, location, covariance, n, stream)
+                if mode.banks is None:
+                    made = cloud(of_component, expansion, location, covariance, n, stream)
+                else:
+                    made = mode.banks[b][c]
                 mass, latents[c][rows] = integrated(made, location, covariance, stream)
                 joint[..., c] += mass
             total = np.logaddexp.reduce(joint, axis=-1)
             component[rows] = (joint + stream.gumbel(size=joint.shape)).argmax(axis=-1)
-            log_posterior[rows] = total.sum(axis=1) + self.population.log_prior(some)
+            log_posterior[rows] = total.sum(axis=1) + self.population.log_prior(some) + mode.offsets[b]
 
         def quietly(k: int) -> None:
             with np.errstate(all="ignore"):
@@ -117,7 +175,7 @@ class Hierarchy:
 
         for lo in tracked(range(0, len(batches), 16)):
             in_threads(quietly, range(lo, min(lo + 16, len(batches))), len(batches) > 1)
-        return _Drawn(np.where(np.isnan(log_posterior), -np.inf, log_posterior), component, latents)
+        return _Drawn(np.where(np.isnan(log_posterior), -np.inf, log_posterior), component, latents, bank)
 
     def _modes(self, rng: np.random.Generator) -> "list[_Mode]":
         """Return the modes to which climbs led, the highest first.
@@ -147,6 +205,7 @@ class Hierarchy:
         step.
         """
         ats = [self.population.law(psi[None], c)[0][0][self.cluster] for c in range(len(self.components))]
+        n = int(np.clip(CLOUDED // self._of_draws, 24, OF_CLOUD))
         for _ in range(ROUNDS):
             clouds, expansions = [], []
             for c, each in enumerate(self.components):
@@ -155,7 +214,7 @@ class Hierarchy:
                 if each.dimension:
                     ats[c] = climbed(each, ats[c], location[0], covariance[0])
                 expansions.append(Expansion.around(each, ats[c]))
-                clouds.append(cloud(each, expansions[c], location, covariance, OF_CLOUD, rng))
+                clouds.append(cloud(each, expansions[c], location, covariance, n, rng))
             gradient, precision = self._derivatives(psi, clouds)
             values, vectors = np.linalg.eigh(precision)
             step = vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), FLATTEST))
@@ -180,7 +239,8 @@ class Hierarchy:
             location, covariance = self.population.law(psi[None], c)
             location = location[:, self.cluster]
             if each.dimension > 1:
-                made = cloud(each, expansion, location, covariance, MATCHED, rng)
+                n = int(np.clip(MATCHED * CLOUDED // OF_CLOUD // self._of_draws, 4 * OF_CLOUD, MATCHED))
+                made = cloud(each, expansion, location, covariance, n, rng)
                 log_joint = made.log_joint(location, covariance)[0]
                 weights = np.exp(log_joint - np.logaddexp.reduce(log_joint, axis=-1, keepdims=True))
                 expansion = Expansion.matching(made.points[0], weights, location[0], covariance[0])
@@ -265,6 +325,9 @@ class _Mode:
 
     bell: Bell
     expansions: list[Expansion]
+    banks: tuple[list[Cloud], ...] | None = None
+    offsets: np.ndarray = field(default_factory=lambda: np.zeros(1))
+    error: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,6 +335,7 @@ class _Drawn:
     log_posterior: np.ndarray
     component: np.ndarray
     latents: list[np.ndarray]
+    bank: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,6 +346,8 @@ class Sample:
     ----------
     weighted : Weighted
         Of the population's parameters: evidence, error, Pareto k-hat, points and weights.
+    effective : float
+        Effective number of draws.
     component : ndarray (draw, group) of int
         The component of each group, drawn given the population.
     latents : list of ndarray (draw, group, dimension)
@@ -289,5 +355,6 @@ class Sample:
     """
 
     weighted: Weighted
+    effective: float
     component: np.ndarray
     latents: list[np.ndarray]

@@ -94,7 +94,7 @@ def fit_raters(
         value=sample.weighted.value,
         mcse=sample.weighted.mcse,
         k_hat=sample.weighted.k_hat,
-        ess=sample.weighted.effective,
+        ess=sample.effective,
         points=sample.weighted.points[rows],
         follows=sample.component[rows],
         latents=tuple(of[rows] for of in sample.latents),

@@ -108,6 +108,29 @@ class Rows:
         return out
 
 
+    def derivatives(self, e: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the gradient of the log likelihood by e, and minus its second derivatives.
+
+        Shapes (rater, feature) and (rater, feature, feature); e is (rater, feature).
+        """
+        gradient = np.zeros((self.raters, self.features))
+        curvature = np.zeros((self.raters, self.features, self.features))
+        for some, block, weight in self.buckets:
+            effective = np.concatenate([e[some], np.ones((len(some), 1))], axis=1)[..., None]
+            worth = (block @ effective)[..., 0].reshape(len(some), -1, self.options)
+            top = np.maximum(worth.max(axis=2, keepdims=True), 0.0)
+            chance = np.exp(worth - top)
+            chance /= chance.sum(axis=2, keepdims=True) + np.exp(-top)
+            times = np.ones(worth.shape[:2]) if weight is None else weight
+            x = block[..., :-1]
+            weighted = x * (chance * times[..., None]).reshape(len(some), -1, 1)
+            gradient[some] = -weighted.sum(axis=1)
+            mean = (x * chance.reshape(len(some), -1, 1)).reshape(*worth.shape, -1).sum(axis=2)
+            square = np.swapaxes(weighted, 1, 2) @ x
+            curvature[some] = square - np.swapaxes(mean * times[..., None], 1, 2) @ mean
+        return gradient, curvature
+
+
 @dataclass(frozen=True, eq=False)
 class Reading:
     """How a feedback depends on the rater's own: its likelihood by rater.
@@ -292,6 +315,24 @@ class OwnWeights(Latents):
                 e = full / np.sqrt(np.maximum(square, 1e-300))
             total = total + reading.log_likelihood(e, own)
         return np.nan_to_num(total, nan=-np.inf)
+
+
+    @override
+    def derivatives(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        known = all(r.rows is not None and not r.feedback.nuisances for r in self.readings)
+        if not known or self.nuisances or any(spread is not None for spread in self.spreads):
+            return super().derivatives(at)
+        weights = signed_weights(self.sign, at)
+        full = np.concatenate([weights, np.ones((len(at), 1))], axis=1)
+        parts = [r.rows.derivatives(full) for r in self.readings if r.rows is not None]
+        k = len(self.sign)
+        gradient = sum((part[0] for part in parts[1:]), parts[0][0])[:, :k]
+        curvature = sum((part[1] for part in parts[1:]), parts[0][1])[:, :k, :k]
+        inner = np.where(self.sign != 0, weights, 1.0)
+        curvature = inner[:, :, None] * curvature * inner[:, None, :]
+        bent = np.where(self.sign != 0, gradient * weights, 0.0)
+        curvature[:, range(k), range(k)] -= bent
+        return gradient * inner, curvature
 
 
 def signed_weights(sign: np.ndarray, latents: np.ndarray) -> np.ndarray:
