@@ -8,6 +8,8 @@ from .analysis.agents.mdp_planning_api import occupancy as occupancy
 from .analysis.agents.mdp_planning_api import plan as plan
 from .analysis.agents.people.api import people_risk as people_risk
 from .analysis.agents.people.api import with_judge as with_judge
+from .analysis.agents.predicted.choices_api import predict_choices as predict_choices
+from .analysis.agents.predicted.register_api import register_prediction as register_prediction
 from .analysis.agents.predictions import predict as predict
 from .analysis.design.probes import choose_probes as choose_probes
 from .analysis.design.queries import rank_queries as rank_queries

@@ -150,9 +150,7 @@ def directions(terms: Sequence[LikelihoodTerm]) -> tuple[np.ndarray, np.ndarray]
 def spreads(terms: Sequence[LikelihoodTerm]) -> dict[str, np.ndarray]:
     """Return `Fitted.spreads`, by variable of a rationality."""
     return {
-        term.feedback.variable("rationality"): term.spread
-        for term in reversed(terms)
-        if isinstance(term, SoftmaxTerm) and "rationality" in term.feedback.nuisances
+        term.feedback.variable("rationality"): term.spread for term in reversed(terms) if isinstance(term, SoftmaxTerm)
     }
 
 

@@ -259,8 +259,8 @@ def _family(tree: xr.DataTree, listed: Hypotheses, h: int) -> Fitted:
 
 
 @as_made
-def rationality_in(tree: xr.DataTree, posterior: Posterior) -> list[Rationality]:
-    """Read an agent's beta under each hypothesis, from the first feedback with one.
+def rationality_in(tree: xr.DataTree, posterior: Posterior, name: str | None = None) -> list[Rationality]:
+    """Read beta under each hypothesis, from the named or the first feedback with one.
 
     By draws, with the ``s_h`` stored in the tree.
 
@@ -269,7 +269,8 @@ def rationality_in(tree: xr.DataTree, posterior: Posterior) -> list[Rationality]
     InputError
         No feedback has a rationality.
     """
-    feedback = next((f for f in study_in(tree)["feedback"] if "rationality" in f), None)
+    known = (f for f in study_in(tree)["feedback"] if "rationality" in f and name in (None, f["name"]))
+    feedback = next(known, None)
     if feedback is None:
         raise InputError(NOT_READ)
     variable, rationality = f"{feedback.get('human') or feedback['name']}_rationality", feedback["rationality"]

@@ -1,6 +1,6 @@
 """The command line `reward-hypotheses` and its commands.
 
-Commands: `demo`, `new`, `run`, `check`, `compare`, `ledger`, `lander`, `minigrid`, `minesweeper`.
+Commands: `demo`, `new`, `run`, `check`, `predict`, `score`, `compare`, `ledger`, `lander`, `minigrid`, `minesweeper`.
 """
 
 import argparse
@@ -112,7 +112,7 @@ def _result_is_on_stdout_alone(options: argparse.Namespace) -> bool:
     """Return whether standard output alone holds the result of a command."""
     if options.command == "run":
         return options.json and options.out is None
-    return options.command == "compare" or (options.command == "ledger" and options.action == "show")
+    return options.command in ("compare", "score") or (options.command == "ledger" and options.action == "show")
 
 
 def _json(document: Any) -> str:
@@ -149,6 +149,22 @@ def _compare(options: argparse.Namespace, progress: Progress) -> Write:
     if options.json:
         return lambda: put(_json(comparison).encode(errors="replace"))
     return lambda: say([comparison_text(comparison)])
+
+
+def _predict(options: argparse.Namespace, progress: Progress) -> Write:
+    from reward_hypotheses.cli.predicted_choices import register_of_study
+
+    lines = register_of_study(options.study, options.out, progress)
+    return lambda: say(lines)
+
+
+def _score(options: argparse.Namespace, progress: Progress) -> Write:
+    from reward_hypotheses.cli.predicted_choices import score, score_document, score_text
+
+    scored = score(options.prediction, options.outcomes, options.rater)
+    if options.json:
+        return lambda: put(_json(score_document(scored)).encode(errors="replace"))
+    return lambda: say(score_text(scored))
 
 
 def _ledger(options: argparse.Namespace, progress: Progress) -> Write:
@@ -241,6 +257,8 @@ def _tree(run: "StudyRun") -> tuple["xr.DataTree", bytes]:
 COMMANDS: dict[str, Callable[[argparse.Namespace, Progress], Write]] = {
     "new": _new,
     "check": _check,
+    "predict": _predict,
+    "score": _score,
     "compare": _compare,
     "ledger": _ledger,
     "demo": _run,

@@ -86,6 +86,16 @@ TEXTS = {
         "validate a study and its data without fitting",
         "Validate a study and its data without fitting; every problem is a line on stderr.",
     ),
+    "predict": (
+        "predict what will be chosen, and register it in a file",
+        "Fit a study, predict what people (or its agent) will choose in the scenes of a table, and write the prediction to a file with "
+        "a digest, before the choices are seen. The section [prediction] of the study says whose choices, where.",
+    ),
+    "score": (
+        "score a registered prediction on what was chosen",
+        "Score a registered prediction on what was chosen: log score beside chance and base rates, with standard errors, and a table "
+        "of calibration. A prediction that was altered, and outcomes of other scenes, are refused.",
+    ),
     "compare": (
         "what changed between two runs, and what each change did to the risk",
         "Say what changed between two runs, and what each change did to the risk, the changes applied one after another.",
@@ -171,6 +181,10 @@ def parser() -> argparse.ArgumentParser:
     new = _add(commands, "new")
     new.add_argument("name", metavar="NAME", type=Path, help="the folder to make; it must not exist yet")
     _add(commands, "check", study=True)
+    predict = _add(commands, "predict", study=True)
+    beside = "file to write (default: path of [prediction], or STUDY.prediction.json beside the study); another prediction there stays"
+    predict.add_argument("--out", metavar="FILE", type=Path, help=beside)
+    _add_score(_add(commands, "score"))
     compare = _add(commands, "compare")
     for name in ("A", "B"):
         compare.add_argument(name.lower(), metavar=name, type=Path, help="the folder of a run, or a study file")
@@ -227,6 +241,16 @@ def _add_world(world: argparse.ArgumentParser, name: str) -> None:
         render = _add(actions, f"{name} render")
         _number(render, "seed", 0, "of scenes and agents")
         _out(render, f"folder (default: ./{name}-{drawn})", f"{name}-{drawn}")
+
+
+def _add_score(score: argparse.ArgumentParser) -> None:
+    """Add the arguments of `score`."""
+    score.add_argument("prediction", metavar="PREDICTION", type=Path, help="the file that predict wrote")
+    score.add_argument(
+        "outcomes", metavar="OUTCOMES", type=Path, help="a table of the same scenes with what was chosen"
+    )
+    score.add_argument("--rater", metavar="COLUMN", help="column of the outcomes that names who chose, for errors")
+    _json(score, "print the scores alone, as JSON, on stdout")
 
 
 def _add_ledger(ledger: argparse.ArgumentParser) -> None:

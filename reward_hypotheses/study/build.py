@@ -229,6 +229,8 @@ def _read_data_spec(spec: StudySpec, sources: Sources, problems: Problems) -> Da
     problems.turn("agent")
     entries = [] if spec.agent.feedback is None else spec.agent.feedback
     probes = read_feedback("[[agent.feedback]]", entries, sources.tables, sources.mdps, problems)
+    problems.turn("prediction")
+    spec.prediction.check(sources.tables, problems)
     problems.turn("analysis")
     return DataSpec(feedback, probes, spec.analysis.tests(sources.tables, problems), spec.analysis.support)
 

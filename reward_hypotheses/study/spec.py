@@ -11,6 +11,7 @@ from reward_hypotheses.study.sections.agent import AgentSpec
 from reward_hypotheses.study.sections.analysis import AnalysisSpec, FitSpec
 from reward_hypotheses.study.sections.catastrophe import CatastropheSpec
 from reward_hypotheses.study.sections.human_values import ValuesSpec
+from reward_hypotheses.study.sections.prediction import PredictionSpec
 
 REPORT_ORDER = (
     "title",
@@ -25,6 +26,7 @@ REPORT_ORDER = (
     "agent",
     "fit",
     "analysis",
+    "prediction",
 )
 """The order in which problems are reported; what takes several sections together comes last."""
 
@@ -53,6 +55,7 @@ class StudySpec:
     feedback: Any = key()
     fit: FitSpec = section(FitSpec)
     analysis: AnalysisSpec = section(AnalysisSpec)
+    prediction: PredictionSpec = section(PredictionSpec)
 
 
 def read_spec(document: Mapping[str, Any], problems: Problems) -> StudySpec:

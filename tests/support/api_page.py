@@ -45,6 +45,8 @@ GROUPS = {
         "risk_bounds",
         "risk_by_judge",
         "predict",
+        "predict_choices",
+        "register_prediction",
         "predict_rate",
         "compare_with_outcomes",
         "predict_held_out",

@@ -73,7 +73,7 @@ class AgentSpec:
                 f"[agent]: {judge.names[judge.unmodelled]!r} is unmodelled, beside which no agent is read and none has hypotheses of "
                 "its own; leave the one or the other out"
             )
-        policy = self._policy(problems)
+        policy = read_policy(self.policy, "[agent] policy", problems)
         rational = any(issubclass(spec.kind, Rational) for spec in feedback)
         if policy.asks_rationality and not rational and not isinstance(self.feedback, dict):
             problems.add(
@@ -118,22 +118,22 @@ class AgentSpec:
                 )
         return {name: reward for name, reward in rest.items() if reward.predicts}
 
-    def _policy(self, problems: Problems) -> Policy:
-        """Make the policy; `Commit` where it is wrong, which is noted."""
-        where = "[agent] policy"
-        name = str(self.policy.get("name") if isinstance(self.policy, dict) else self.policy)
-        if name not in POLICIES:
-            problems.add(f"{where}: {shown(name)} is no policy of this version; {suggestion(name, POLICIES)}")
-            return Commit()
-        required = {f.name: f.default is MISSING for f in fields(POLICIES[name])}
-        part = Section(self.policy, where, problems, ("name", *required))
-        part.refuse_unknown()
-        settings = {k: v for k, v in part.entries.items() if k in required}
-        missing = [k for k, is_required in required.items() if is_required and k not in settings]
-        for k in missing:
-            problems.add(f'{where}: {name!r} needs {k}; write {{ name = "{name}", {k} = ... }}')
-        settings["abstain"] = part.value("abstain", truth, False)
-        if not missing:
-            with problems.at(where):
-                return POLICIES[name](**settings)
+
+def read_policy(written: Any, where: str, problems: Problems) -> Policy:
+    """Make a policy; `Commit` where it is wrong, which is noted."""
+    name = str(written.get("name") if isinstance(written, dict) else written)
+    if name not in POLICIES:
+        problems.add(f"{where}: {shown(name)} is no policy of this version; {suggestion(name, POLICIES)}")
         return Commit()
+    required = {f.name: f.default is MISSING for f in fields(POLICIES[name])}
+    part = Section(written, where, problems, ("name", *required))
+    part.refuse_unknown()
+    settings = {k: v for k, v in part.entries.items() if k in required}
+    missing = [k for k, is_required in required.items() if is_required and k not in settings]
+    for k in missing:
+        problems.add(f'{where}: {name!r} needs {k}; write {{ name = "{name}", {k} = ... }}')
+    settings["abstain"] = part.value("abstain", truth, False)
+    if not missing:
+        with problems.at(where):
+            return POLICIES[name](**settings)
+    return Commit()

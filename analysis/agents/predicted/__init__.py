@@ -1,0 +1,1 @@
+"""Predicted choices, registered before they are seen, and their scores."""
