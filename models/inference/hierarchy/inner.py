@@ -122,7 +122,7 @@ def integrated(
 
 
 def _towards(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Return how far draws lie from a node: with density ``2 (1 - t)``, the half of a tent."""
+    """Return how far draws lie from a node: with density ``2 (1 - t)``, half a tent."""
     return np.asarray(1 - np.sqrt(rng.random(shape)))
 
 

@@ -1,18 +1,18 @@
 """The marginal likelihood of groups, with the population integrated out."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from reward_hypotheses.data.numerics import in_threads
 from reward_hypotheses.data.progress import tracked
+from reward_hypotheses.models.inference.hierarchy.adapted import LEAST, adapted
 from reward_hypotheses.models.inference.hierarchy.inner import NODES, Cloud, cloud, integrated
 from reward_hypotheses.models.inference.hierarchy.latents import Expansion, Latents, climbed
 from reward_hypotheses.models.inference.hierarchy.population import Population
 from reward_hypotheses.models.inference.laplace import (
-    K_HAT,
     LEAST_SHARE,
     NEGLIGIBLE,
     SAME,
@@ -30,14 +30,12 @@ CANDIDATES = 200  # draws from the prior, among which the places to climb from
 MOST_STARTS, FLATTEST = 6, 0.3  # climbs; least curvature of a proposal
 HELD = 2_000_000  # numbers that a batch holds
 WORK = 700_000_000  # floats, about, that an integral works on
-LEAST, MOST = 1000, 4000  # draws of the population
+MOST = 4000  # draws of the population
 FEWEST, MANY = 16, 256  # draws of each latent vector
 PILOT, PILOTS, NOISE = 32, 40, 0.4
 """Draws and populations of a pilot; the variance of a log likelihood that draws of latent vectors may leave."""
 BANKS, SHARED, MANY_SHARED = 8, 64, 8000
 """Sets of shared draws; draws of each latent vector in a set; draws of the population, at most."""
-MOST_FITS, ENOUGH, SHRINK = 10, 400, 4
-"""Fits of a proposal; effective draws that are enough; draws for each dimension that a proposal before counts for."""
 CLOUDED = 8_000_000  # floats that a cloud of a climb may take
 LOW = 4  # parameters up to which a share of draws from the prior finds what a climb missed
 
@@ -105,7 +103,7 @@ class Hierarchy:
         if len(modes) > 1:
             weighted = from_mixture(f, [mode.bell for mode in modes], rng, draws, base, fits=4)
         else:
-            weighted = _adapted(f, modes[0].bell, rng, draws, base)
+            weighted = adapted(f, modes[0].bell, rng, draws, base)
         effective = self._effective(weighted, last[0].bank)
         return Sample(
             replace(weighted, mcse=math.hypot(weighted.mcse, error)), effective, last[0].component, last[0].latents
@@ -338,33 +336,6 @@ class Hierarchy:
             total = total + ((locations[:d] - locations[d:]) * of_location).sum(axis=(1, 2))
             total = total + ((covariances[:d] - covariances[d:]) * of_covariance).sum(axis=(1, 2))
         return np.asarray(total / (2 * TINY))
-
-
-def _adapted(
-    f: Callable[[np.ndarray], np.ndarray], bell: Bell, rng: np.random.Generator, draws: int, base: Base | None
-) -> Weighted:
-    """Sample by importance, the proposal fitted to the draws until it fits.
-
-    Each time, the mean of truncated weights (Ionides 2008) is its centre, and its covariance that of the draws together with the
-    one before, which counts as a few draws for each dimension.
-    """
-    d, some = len(bell.centre), max(LEAST, draws // 3)
-    for _ in range(MOST_FITS):
-        sample = from_mixture(f, [bell], rng, some, base, fits=0)
-        good = sample.k_hat <= K_HAT and sample.effective >= min(ENOUGH, some / 4)
-        if good and some == draws:
-            return sample
-        if not good:
-            weights = np.minimum(sample.weights, 1 / math.sqrt(some))
-            weights = weights / weights.sum()
-            apart = sample.points - weights @ sample.points
-            n, before = 1 / float(weights @ weights), SHRINK * d
-            covariance = (n * (apart.T * weights) @ apart + before * bell.root @ bell.root.T) / (n + before)
-            bell = Bell(weights @ sample.points, np.linalg.cholesky(covariance), 1.0)
-        else:
-            some = draws
-    sample = from_mixture(f, [bell], rng, draws, base, fits=0)
-    return sample
 
 
 @dataclass(frozen=True, eq=False)
