@@ -20,7 +20,14 @@ import pandas as pd  # noqa: E402
 import reward_hypotheses as rh  # noqa: E402
 
 FEATURES = {"train": ["price", "time", "change", "comfort"], "electricity": ["pf", "cl", "loc", "wk", "tod", "seas"]}
-SPLITS = ("every fourth", "last", "first", "random 0", "random 1", "random 2")
+SPLITS = {
+    "every fourth": 3,
+    "from the first": 0,
+    "from the second": 1,
+    "from the third": 2,
+    **dict.fromkeys(("last", "first", "random 0", "random 1", "random 2")),
+}
+"""Which quarter of each person's choices is held out: the fourth, eighth and so on, from another choice on, or other quarters."""
 MODELS = {
     "a": "one shared reward",
     "b": "one reward, rationality by person",
@@ -64,8 +71,8 @@ def held_out(table: pd.DataFrame, split: str) -> np.ndarray:
         rng = np.random.default_rng(int(split.split()[1]))
         drawn = pd.Series(rng.random(len(scenes)))
         place = drawn.groupby(scenes["who"], sort=False).rank().astype(int) - 1
-    if split == "every fourth":
-        held = place % 4 == 3
+    if SPLITS[split] is not None or split.startswith("random"):
+        held = place % 4 == (3 if SPLITS[split] is None else SPLITS[split])
     elif split == "last":
         held = place >= many - many // 4
     else:
@@ -116,7 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--panel", nargs="+", choices=list(FEATURES), default=list(FEATURES))
-    parser.add_argument("--split", nargs="+", choices=SPLITS, default=["every fourth"])
+    parser.add_argument("--split", nargs="+", choices=list(SPLITS), default=["every fourth"])
     parser.add_argument("--sd", nargs="+", type=float, default=[3.0])
     parser.add_argument("--models", default="abcd")
     asked = parser.parse_args()
