@@ -133,7 +133,7 @@ class Posterior:
         )
 
     def on(self, table: Table, line: FailureLine, agent_line: FailureLine | None = None) -> Valuation:
-        """Evaluate the hypotheses on a test: families by draws, separate ones for agent and truth."""
+        """Evaluate the hypotheses on a test, families by separate draws of both sides."""
         return on_test(self.hypotheses, table, line, agent_line)
 
     def of_rules(self) -> "Posterior":

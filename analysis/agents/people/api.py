@@ -1,4 +1,4 @@
-"""The risk by rater and by group, and trees judged by some people, from fitted trees."""
+"""The risk by rater and by group, and trees judged by some people."""
 
 import json
 from collections.abc import Mapping

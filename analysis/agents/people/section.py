@@ -1,4 +1,4 @@
-"""People who differ, in the results: the risk by rater and by group, and who is harmed."""
+"""People who differ, in the results: risk by rater and group, who is harmed."""
 
 import math
 from collections.abc import Iterator
