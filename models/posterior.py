@@ -172,7 +172,7 @@ class Posterior:
         return feedback.at(Valuation(member, feedback.items, valuation.line.only([h])), 0)
 
     def untrusted(self, *agents: np.ndarray) -> list[str]:
-        """Return why the numbers cannot be trusted: gates of samplers, and Monte Carlo errors.
+        """Return why the numbers cannot be trusted: samplers, and Monte Carlo errors.
 
         Parameters
         ----------

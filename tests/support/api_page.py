@@ -60,9 +60,8 @@ GROUPS = {
         "probe",
         "agents_read",
         "population_risk",
-        "people_risk",
-        "with_judge",
     ),
+    "People who differ": ("people_risk", "with_judge"),
     "What to ask next": ("rank_queries", "asked_in_turn"),
     "Worst case and impact": ("worst_case", "search_worst", "impact"),
     "Figures": (
