@@ -80,6 +80,7 @@ def test_pages():
         "lava",
         "ledger-and-compare",
         "mixed-evidence",
+        "my-raters-disagree",
         "predict-what-people-choose",
         "read-the-agent",
         "read-the-numbers",
