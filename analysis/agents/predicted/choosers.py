@@ -187,7 +187,7 @@ def raters(tree: xr.DataTree, population: Case, line: Any, feedback: Mapping[str
 
 
 def _of_rater(posterior: Posterior, name: str) -> Posterior:
-    """Return the posterior of one rater, whose weights and nuisances are of one draw each."""
+    """Return the posterior of one rater, weights and nuisances of one draw each."""
     people, own = posterior.people, of_rater(posterior, name)
     assert people is not None
     r, fitted = people.names.index(name), {}
