@@ -100,6 +100,10 @@ def fit(
         draws = min(draws, max(1, MOST_PREDICTIVE // chains))
     _check_prior(prior)
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    if log_likelihood and any(data.rater for data in made):
+        raise InputError(
+            "log_likelihood: of feedback with rater= there is none by draw, for each rater has a reward; leave it out"
+        )
     check_lines(listed, line, prior)
     posterior = weigh(listed, prior, made, line, method=method, draws=draws, chains=chains, seed=random_seed)
     tree = tree_of(posterior, line, draws, chains, random_seed, log_likelihood)

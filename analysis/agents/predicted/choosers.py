@@ -204,7 +204,7 @@ def _of_rater(posterior: Posterior, name: str) -> Posterior:
 
 
 def _own_rationality(case: Case, people: RaterDraws, name: str, variable: str) -> InferredBoltzmann:
-    """Return the policy of a rater, with the rationality of the rater under listed rewards."""
+    """Return the policy of a rater, with its rationality under listed rewards."""
     policy, r = case.policy, people.names.index(name)
     assert isinstance(policy, InferredBoltzmann)
     if variable not in people.nuisances:
