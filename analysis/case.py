@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 
     from reward_hypotheses.analysis.sensitivity.judged_failure_line import Judged
 
-LEAST_DRAWS = 4000
-"""Least number of draws of the values for an interval."""
+LEAST_DRAWS = 4000  # of the values, for an interval
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,7 @@ class Settings:
     languages: Sequence[Simplicity] = ()
     draws: int = LEAST_DRAWS
     rules: Mapping[str, AskedRules] = field(default_factory=dict)
+    show_raters: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -100,6 +100,10 @@ def fit(
         draws = min(draws, max(1, MOST_PREDICTIVE // chains))
     _check_prior(prior)
     listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    if log_likelihood and any(data.rater for data in made):
+        raise InputError(
+            "log_likelihood: of feedback with rater= there is none by draw, for each rater has a reward; leave it out"
+        )
     check_lines(listed, line, prior)
     posterior = weigh(listed, prior, made, line, method=method, draws=draws, chains=chains, seed=random_seed)
     tree = tree_of(posterior, line, draws, chains, random_seed, log_likelihood)
@@ -136,10 +140,19 @@ def _warnings(posterior: Posterior, line: FailureLine) -> list[str]:
     return [*idle, *different_units(line, listed, reward_spreads(listed, posterior.feedback))]
 
 
+ONE_REWARD = "this model has one reward for all; leave it out, or use rh.fit"
+BY_DRAW = "there is no log_likelihood by draw, for each rater has a reward; leave it out"
+
+
 def prepared(
-    hypotheses: Mapping[str, Any], feedback: Sequence[Feedback], fail_utility: Any
+    hypotheses: Mapping[str, Any], feedback: Sequence[Feedback], fail_utility: Any, no_raters: str = ""
 ) -> tuple[Hypotheses, FailureLine, list[Feedback]]:
     """Read and check hypotheses, failure line and feedback.
+
+    Parameters
+    ----------
+    no_raters : str
+        Why feedback with ``rater=`` is refused; empty where it is not.
 
     Raises
     ------
@@ -152,6 +165,8 @@ def prepared(
     if not uses:
         raise InputError("feedback: there is none; give at least one, such as rh.Labels(table, column, noise=(1, 19))")
     made = named(_with_booleans(uses))
+    if no_raters and (by := [use for use in made if use.rater]):
+        raise InputError(f"{by[0].name}: rater = {by[0].rater!r}: {no_raters}")
     listed = hypotheses_of(hypotheses, made[0].table.column_order)
     line = stated_line(fail_utility, listed.names, may_lack=listed.may_lack_line, in_sd=True)
     expressions = listed.expressions() | line.expressions(listed.names, "fail_utility")

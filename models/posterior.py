@@ -133,7 +133,7 @@ class Posterior:
         )
 
     def on(self, table: Table, line: FailureLine, agent_line: FailureLine | None = None) -> Valuation:
-        """Evaluate the hypotheses on a test: families by draws, separate ones for agent and truth."""
+        """Evaluate the hypotheses on a test, families by separate draws of both sides."""
         return on_test(self.hypotheses, table, line, agent_line)
 
     def of_rules(self) -> "Posterior":
@@ -172,7 +172,7 @@ class Posterior:
         return feedback.at(Valuation(member, feedback.items, valuation.line.only([h])), 0)
 
     def untrusted(self, *agents: np.ndarray) -> list[str]:
-        """Return why the numbers cannot be trusted: gates of samplers, and Monte Carlo errors.
+        """Return why the numbers cannot be trusted: samplers, and Monte Carlo errors.
 
         Parameters
         ----------

@@ -8,7 +8,7 @@ import numpy as np
 
 from reward_hypotheses.data.errors import InputError, shown, suggestion
 from reward_hypotheses.models.feedback.base import Feedback, refuse_numeric
-from reward_hypotheses.models.fit import prepared
+from reward_hypotheses.models.fit import ONE_REWARD, prepared
 from reward_hypotheses.models.hypotheses.failure_line import FailureLine
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, weight_names
 from reward_hypotheses.models.hypotheses.valuation import Valuation
@@ -88,7 +88,11 @@ def pymc_model(
     import pymc as pm
     import pytensor.tensor as pt
 
-    listed, line, made = prepared(hypotheses, feedback, fail_utility)
+    listed, line, made = prepared(hypotheses, feedback, fail_utility, ONE_REWARD)
+    if any(data.rater for data in made):
+        raise InputError(
+            "feedback: rater= is not part of this model, which has one reward for all; leave it out, or use rh.fit"
+        )
     _refuse(listed, prior)
     weighed = np.flatnonzero(prior.weights_of(listed) > 0).tolist()
     if not weighed:

@@ -13,6 +13,7 @@ from reward_hypotheses.data.random_streams import substream
 from reward_hypotheses.models.posterior import Posterior
 from reward_hypotheses.models.weights.differing_groups import group_check
 from reward_hypotheses.models.weights.predictive_check import predictive_check
+from reward_hypotheses.models.weights.raters.check import rater_check
 from reward_hypotheses.models.weights.weigh import idle_warnings
 
 BINS = 30
@@ -85,16 +86,20 @@ class PredictiveCheck(Section[Document]):
         misfit: list[str] = []
         checks: Document = {}
         for k, feedback in enumerate(tracked(case.posterior.feedback)):
-            check = predictive_check(rules, k, substream(case.seed, f"check {feedback.name}"))
+            stream = substream(case.seed, f"check {feedback.name}")
+            check = predictive_check(rules, k, stream) if rules.people is None else rater_check(rules, k, stream)
             misfit.extend(check.misfit)
             checks[str(feedback.name)] = {
                 **{key: getattr(check, key) for key in ("statistic", "p", "mcse", "replications", "what")},
                 "replicated": _histogram(check.replicated, check.statistic),
             }
-        subgroups, misfits = subgroups_document(rules, case.seed)
-        misfit += misfits
-        between, misfits = _between_groups(rules, case.seed)
-        misfit += misfits
+        subgroups: Document = {}
+        between: Document = {}
+        if rules.people is None:
+            subgroups, misfits = subgroups_document(rules, case.seed)
+            misfit += misfits
+            between, misfits = _between_groups(rules, case.seed)
+            misfit += misfits
         if int(np.argmax(case.posterior.weights)) == case.posterior.hypotheses.unmodelled:
             misfit = [words.replace("the leading hypothesis", "the leading rule") for words in misfit]
         return {

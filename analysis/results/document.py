@@ -11,6 +11,7 @@ from reward_hypotheses.analysis.agents.agent_section import AgentStated, AgentWe
 from reward_hypotheses.analysis.agents.inferred_agent import Reading
 from reward_hypotheses.analysis.agents.inferred_agent_document import untrusted
 from reward_hypotheses.analysis.agents.inferred_agent_section import InferredAgent
+from reward_hypotheses.analysis.agents.people.section import People
 from reward_hypotheses.analysis.case import Case
 from reward_hypotheses.analysis.evidence.bayes_factor_limits import BoundedPairs
 from reward_hypotheses.analysis.evidence.bayes_factors import Pairs, SilentPairs
@@ -99,6 +100,7 @@ SECTIONS: tuple[Section[Any], ...] = (
     InferredAgent(),
     BitsBySize(),
     RuleSpaces(),
+    People(),
 )
 """Every analysis, in the order of the document's keys: a new one is one file and one line here."""
 OF_STUDY = tuple(section for section in SECTIONS if not section.of_test)

@@ -111,7 +111,7 @@ def group_check(posterior: Posterior, k: int, rng: np.random.Generator, besides:
             f"answers differ between the {columns[name].n} values of column {name!r} {scores.words[f]}, more than one reward "
             "explains"
         )
-        remedy = f"fit the answers of each {name!r} apart, or state a hypothesis that reads it"
+        remedy = f"add rater = {name!r} to the feedback, or state a hypothesis that reads it"
         misfit.append(misfit_in_words(str(feedback.name), what, p, CHECKED, remedy))
     found = Check.of(float(of_lead[c, f]), p, "greatest score of a variance between groups", replicated, misfit)
     return GroupCheck(name, columns[name].n, scores.words[f], len(columns), found)

@@ -281,7 +281,7 @@ def _no_exact_form(feedback: Sequence[Feedback]) -> str:
 
 
 def idle_warnings(feedback: Sequence[Feedback], valuations: Sequence[Valuation]) -> list[str]:
-    """Return a warning for each feedback whose choices are at chance under every hypothesis."""
+    """Return a warning for each feedback at chance under every hypothesis."""
     return [
         idle_warning(data)
         for data, valuation in zip(feedback, valuations, strict=True)

@@ -224,6 +224,7 @@ def _case(study: Study, posterior: Posterior, tests: Mapping[str, Valuation], ag
             languages=analysis.languages,
             draws=spec.fit.draws * spec.fit.chains,
             rules=analysis.rules,
+            show_raters=analysis.show_raters,
         ),
         tests=tests,
         training=_training(posterior, study.support),

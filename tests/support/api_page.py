@@ -55,7 +55,13 @@ GROUPS = {
         "EpisodeSteps",
     ),
     "The failure line": ("FailureJudgements", "failure_line", "risk_under_failure_judgements"),
-    "Agents read off their choices": ("choose_probes", "probe", "agents_read", "population_risk"),
+    "Agents read off their choices": (
+        "choose_probes",
+        "probe",
+        "agents_read",
+        "population_risk",
+    ),
+    "People who differ": ("people_risk", "with_judge"),
     "What to ask next": ("rank_queries", "asked_in_turn"),
     "Worst case and impact": ("worst_case", "search_worst", "impact"),
     "Figures": (

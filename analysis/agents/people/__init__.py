@@ -1,1 +1,1 @@
-"""People who differ: the risk by rater and by group, who is harmed, and whose values count."""
+"""People who differ: risk by rater and group, who is harmed, whose values count."""

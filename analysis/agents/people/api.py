@@ -1,4 +1,4 @@
-"""The risk by rater and by group, and trees judged by some people, from fitted trees."""
+"""The risk by rater and by group, and trees judged by some people."""
 
 import json
 from collections.abc import Mapping
@@ -123,7 +123,8 @@ def with_judge(
     Returns
     -------
     DataTree
-        With the attribute ``judge``, and without the group ``raters``.
+        With the attribute ``judge``, and without the group ``raters``. Draws of ``weight`` are shares of people, or the rater's
+        weights; the strength of the values has become part of the shares, so `catastrophe_risk` gives no interval over values.
 
     Raises
     ------
@@ -143,8 +144,12 @@ def with_judge(
     drawn = tree["posterior"].to_dataset()
     size = drawn.sizes["chain"], drawn.sizes["draw"]
     about = json.loads(tree.attrs["families"])
-    weights = np.broadcast_to(judge.weights, (*size, len(judge.weights)))
-    drawn = drawn.assign(weight=(("chain", "draw", "hypothesis"), weights.copy()))
+    people = posterior.people
+    assert people is not None
+    shares = people.shares[:, people.groups.index(group)] if group is not None else people.share
+    known = np.tile(judge.weights, (people.n, 1)) if rater is not None else shares
+    weights = known[np.resize(np.arange(people.n), size)]
+    drawn = drawn.assign(weight=(("chain", "draw", "hypothesis"), weights))
     for h, fitted in judge.families.items():
         variable, dim = weight_names(judge.hypotheses, h)
         rows = np.resize(np.arange(len(fitted.weights)), size)
@@ -159,6 +164,10 @@ def with_judge(
         tree["evidence"]
         .to_dataset()
         .assign(weight=("hypothesis", judge.weights), log_evidence=("hypothesis", judge.log_evidence))
+    )
+    strengths = [name for name in ("opinion_strength", "judge_strength") if name in evidence]
+    evidence = evidence.assign(
+        {name: (evidence[name].dims, np.full(evidence[name].shape, np.nan)) for name in strengths}
     )
     groups = {name: child.to_dataset() for name, child in tree.children.items() if name != "raters"}
     out = xr.DataTree.from_dict(groups | {"posterior": drawn, "evidence": evidence})

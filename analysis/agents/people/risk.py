@@ -1,4 +1,4 @@
-"""The risk by each rater's own reward: by rater, by group, of the worst-off, and who is harmed."""
+"""The risk by each rater's own reward: by rater, by group, of the worst-off."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -51,7 +51,7 @@ class PeopleRisk:
         return np.asarray(self.by_rater.mean(axis=1))
 
     def worst_off(self, share: float) -> np.ndarray:
-        """Return the mean risk of the share of raters whom the agent serves worst: (draw,)."""
+        """Return the mean risk of a share of raters, the worst served: (draw,)."""
         n = max(1, round(share * self.by_rater.shape[1]))
         return np.asarray(np.sort(self.by_rater, axis=1)[:, -n:].mean(axis=1))
 

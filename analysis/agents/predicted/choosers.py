@@ -187,7 +187,7 @@ def raters(tree: xr.DataTree, population: Case, line: Any, feedback: Mapping[str
 
 
 def _of_rater(posterior: Posterior, name: str) -> Posterior:
-    """Return the posterior of one rater, whose weights and nuisances are of one draw each."""
+    """Return the posterior of one rater, weights and nuisances of one draw each."""
     people, own = posterior.people, of_rater(posterior, name)
     assert people is not None
     r, fitted = people.names.index(name), {}
@@ -204,7 +204,7 @@ def _of_rater(posterior: Posterior, name: str) -> Posterior:
 
 
 def _own_rationality(case: Case, people: RaterDraws, name: str, variable: str) -> InferredBoltzmann:
-    """Return the policy of a rater, with the rationality of the rater under listed rewards."""
+    """Return the policy of a rater, with its rationality under listed rewards."""
     policy, r = case.policy, people.names.index(name)
     assert isinstance(policy, InferredBoltzmann)
     if variable not in people.nuisances:

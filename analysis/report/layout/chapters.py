@@ -6,6 +6,7 @@ CHAPTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "lower": ("What would lower the risk", ("remedies",)),
     "agent": ("What the agent does", ("policy", "inferred_agent", "agents", "languages")),
     "parts": ("How the risk comes about", ("risk_parts", "matrix")),
+    "people": ("People who differ", ()),
     "policies": ("Other policies", ("frontier",)),
     "evidence": ("Evidence or prior?", ("evidence", "pairs", "weights", "reward_weights", "sampling")),
     "rules": ("All the rules", ()),

@@ -127,7 +127,7 @@ def _towards(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _at(latents: Latents, drawn: np.ndarray) -> np.ndarray:
-    """Return the log likelihood at draws (point, group, draw, dimension): (point, group, draw)."""
+    """Return the log likelihood at draws of all groups: (point, group, draw)."""
     points, groups, n, d = drawn.shape
     at = np.moveaxis(drawn, 2, 1).reshape(points * n, groups, d)
     return np.moveaxis(latents.log_likelihood(at).reshape(points, n, groups), 1, 2)

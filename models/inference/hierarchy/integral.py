@@ -117,7 +117,7 @@ class Hierarchy:
         return max(FEWEST, int(min(PILOT * noise / NOISE, 1e6)))
 
     def _shared(self, mode: "_Mode", rng: np.random.Generator) -> "_Mode":
-        """Return a mode with sets of draws of the latent vectors, which populations nearby share."""
+        """Return a mode with sets of draws, which populations nearby share."""
         psi = mode.bell.centre[None]
         log_shares = self.population.log_shares(psi)[0][self.cluster]
         banks, masses = [], []

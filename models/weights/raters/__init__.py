@@ -1,1 +1,1 @@
-"""People who differ: raters with weights, rules and nuisances of their own, partially pooled."""
+"""People who differ: raters with rewards of their own, partially pooled."""

@@ -1,4 +1,4 @@
-"""Draws of raters, of the mean person and of persons of each group, as a tree holds them."""
+"""Draws of raters, of the mean person and of persons of each group."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -220,7 +220,7 @@ class Law(Population):
         return np.asarray(out)
 
     def of_groups(self, points: np.ndarray, component: int) -> np.ndarray:
-        """Return how far the mean of each group is from the population's: (point, group, feature)."""
+        """Return each group's mean less the population's: (point, group, feature)."""
         of = self.weights[component]
         assert of is not None
         k = len(of.sign)
@@ -250,7 +250,7 @@ def _standard(values: np.ndarray) -> np.ndarray:
 
 
 def _lkj_shapes(k: int) -> np.ndarray:
-    """Return the beta shape of each partial correlation, row by row of the lower triangle."""
+    """Return the beta shape of each partial correlation, row by row."""
     return np.array([ETA + (k - 2 - j) / 2 for i in range(k) for j in range(i)])
 
 
@@ -267,7 +267,7 @@ def lkj(partial: np.ndarray, k: int) -> np.ndarray:
 
 
 def correlation_root(partial: np.ndarray, k: int) -> np.ndarray:
-    """Return Cholesky factors of correlations from partial ones: (point, feature, feature)."""
+    """Return Cholesky factors of correlations: (point, feature, feature)."""
     z = np.clip(np.tanh(partial), -CLOSEST, CLOSEST)
     root = np.zeros((len(partial), k, k))
     at = 0

@@ -1,4 +1,4 @@
-"""Log likelihood of every rater's answers, as a function of what is the rater's own."""
+"""Log likelihood of each rater's answers, by what is the rater's own."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -108,7 +108,7 @@ class Rows:
         return out
 
     def derivatives(self, e: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the gradient of the log likelihood by e, and minus its second derivatives.
+        """Return the gradient of the log likelihood, and minus second derivatives.
 
         Shapes (rater, feature) and (rater, feature, feature); e is (rater, feature).
         """
@@ -205,7 +205,7 @@ class Reading:
 
 
 def fixed_reading(data: Feedback, valuation: Valuation, h: int, rater: np.ndarray, raters: int) -> Reading:
-    """Return how a feedback depends on the nuisances of each rater, under a fixed reward."""
+    """Return how a feedback depends on each rater's nuisances, for a fixed reward."""
     inputs, observed = np.asarray(data.at(valuation, h)), np.asarray(data.observed)
     counts = None if data.counts is None else np.asarray(data.counts, float)
     if isinstance(data, Rational):
@@ -334,7 +334,7 @@ class OwnWeights(Latents):
 
 
 def signed_weights(sign: np.ndarray, latents: np.ndarray) -> np.ndarray:
-    """Return weights of latents (..., feature): ``sign exp(latent)`` where a sign is stated."""
+    """Return weights: ``sign exp(latent)`` where a sign is stated."""
     signed = sign != 0
     if not signed.any():
         return latents
@@ -342,5 +342,5 @@ def signed_weights(sign: np.ndarray, latents: np.ndarray) -> np.ndarray:
 
 
 def own_nuisances(nuisances: Mapping[str, Nuisance], at: np.ndarray) -> dict[str, np.ndarray]:
-    """Return nuisances on their support, of latents (point, rater, nuisance): by variable."""
+    """Return nuisances of latents (point, rater, nuisance), by variable."""
     return {variable: prior.from_line(at[..., k])[0] for k, (variable, prior) in enumerate(nuisances.items())}

@@ -35,7 +35,7 @@ class OfLinear:
 
 @dataclass(frozen=True, eq=False)
 class Component:
-    """Hypotheses that raters may follow and no answer tells apart, or one linear reward.
+    """Hypotheses that no answer tells apart, or one linear reward.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ class People:
         return own
 
     def persons(self, c: int, n: int, group: int | None = None) -> np.ndarray:
-        """Draw n persons of the population, or of a group, each from a draw of it: (n, dimension).
+        """Draw n persons of the population, or of a group: (n, dimension).
 
         What no feedback sees of the weights is drawn from its prior.
         """
@@ -155,7 +155,7 @@ class People:
         return np.asarray((of_all if group is None else location[:, group]) + self.unseen(c))
 
     def unseen(self, c: int) -> np.ndarray:
-        """Return the part of the mean person's latents that no feedback sees: (draw, dimension)."""
+        """Return the part of latents that no feedback sees: (draw, dimension)."""
         law, of = self.law.weights[c], self.components[c].of
         d = self.latents[c].shape[-1]
         if law is None or of is None or of.linear.sd is None or (law.sign != 0).any():

@@ -122,7 +122,7 @@ def _families(people: People, feedback: Sequence[Feedback], n: int) -> dict[int,
 
 
 def _classes(people: People, n: int) -> np.ndarray:
-    """Return the silent classes: those of components, then hypotheses that nobody follows."""
+    """Return the silent classes: of components, then hypotheses without prior."""
     classes = np.full(n, -1)
     for c, component in enumerate(people.components):
         classes[list(component.hypotheses)] = c
@@ -137,7 +137,7 @@ def _kept(people: People) -> int:
 
 
 def _error(people: People, weights: np.ndarray) -> np.ndarray:
-    """Return the Monte Carlo error of each log evidence: of its share, or of the whole."""
+    """Return the Monte Carlo error of each log evidence: of its share, or of all."""
     if (weights > 0).sum() == 1:
         return np.where(weights > 0, people.mcse, 0.0)
     shares = people.of_hypotheses(people.shares, len(weights))
@@ -147,7 +147,7 @@ def _error(people: People, weights: np.ndarray) -> np.ndarray:
 
 
 def _of_persons(people: People, c: int, latents: np.ndarray, feedback: Sequence[Feedback]) -> dict[str, np.ndarray]:
-    """Return the nuisances of latents (draw, dimension), by variable, of every feedback."""
+    """Return the nuisances of latents (draw, dimension), of every feedback."""
     own = people.nuisances(c, latents)
     for data in feedback:
         for key in data.nuisances:  # under a normal prior the rationality is the length of the weights
@@ -156,7 +156,7 @@ def _of_persons(people: People, c: int, latents: np.ndarray, feedback: Sequence[
 
 
 def _nuisances(people: People, data: Feedback, n: int, draws: int, chains: int) -> dict[str, np.ndarray]:
-    """Return the nuisances of a drawn person under each hypothesis: (chain, draw, hypothesis)."""
+    """Return the nuisances of drawn persons: (chain, draw, hypothesis)."""
     out = {key: np.full((chains * draws, n), np.nan) for key in data.nuisances}
     for c, component in enumerate(people.components):
         own = people.nuisances(c, people.persons(c, chains * draws))

@@ -19,6 +19,7 @@ from reward_hypotheses.study.section_reader import (
     path_like,
     refuse_no_table,
     text,
+    truth,
     whole_number,
 )
 
@@ -86,6 +87,7 @@ class AnalysisSpec:
     languages: tuple[Simplicity, ...] = key(languages, tuple(map(Simplicity, LANGUAGES)))
     rules: Mapping[str, AskedRules] = key(asked_of, MappingProxyType({}))
     support: str | None = key(text)
+    show_raters: bool = key(truth, False)
     ledger: str | None = key(path_like('that of a ledger, such as "ledger.jsonl"'))
 
     def tests(self, tables: Mapping[str, Any], problems: Problems) -> tuple[str, ...]:
