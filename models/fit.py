@@ -74,7 +74,7 @@ def fit(
         and ``<feedback>_rationality_marginal`` over the hypotheses. The draws of ``weight`` vary with the value prior
         alone; their mean is the posterior weight. ``evidence`` (hypothesis): ``log_prior``, ``log_evidence``,
         ``log_posterior`` (nats), ``mcse``. ``constant_data``: columns as ``<feedback>_<column>`` (names: the attribute
-        ``columns``). Also ``prior_predictive``, ``posterior_predictive``, ``observed_data``, ``sample_stats``. With
+        ``columns``). Also ``prior_predictive``, ``posterior_predictive``, ``observed_data``, ``sample_stats``, ``raters``. With
         counts, ``constant_data`` holds ``<feedback>_counts``, and an item's ``log_likelihood`` is the sum over its
         answers. Observed and predicted data then hold, for each item, counts of answers, a mean reward or one ranking.
 
@@ -99,11 +99,7 @@ def fit(
     if log_likelihood:
         draws = min(draws, max(1, MOST_PREDICTIVE // chains))
     _check_prior(prior)
-    listed, line, made = prepared(hypotheses, feedback, fail_utility)
-    if log_likelihood and any(data.rater for data in made):
-        raise InputError(
-            "log_likelihood: of feedback with rater= there is none by draw, for each rater has a reward; leave it out"
-        )
+    listed, line, made = prepared(hypotheses, feedback, fail_utility, BY_DRAW if log_likelihood else "")
     check_lines(listed, line, prior)
     posterior = weigh(listed, prior, made, line, method=method, draws=draws, chains=chains, seed=random_seed)
     tree = tree_of(posterior, line, draws, chains, random_seed, log_likelihood)

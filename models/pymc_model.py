@@ -89,10 +89,6 @@ def pymc_model(
     import pytensor.tensor as pt
 
     listed, line, made = prepared(hypotheses, feedback, fail_utility, ONE_REWARD)
-    if any(data.rater for data in made):
-        raise InputError(
-            "feedback: rater= is not part of this model, which has one reward for all; leave it out, or use rh.fit"
-        )
     _refuse(listed, prior)
     weighed = np.flatnonzero(prior.weights_of(listed) > 0).tolist()
     if not weighed:
