@@ -87,8 +87,8 @@ class RaterDraws:
             return []
         return [
             f"the population of raters rests on few draws (Pareto k-hat {self.k_hat:.2f}, trusted up to {K_HAT}; effective number "
-            f"{self.ess:.0f}, trusted from {FEWEST}); take fewer features, a normal prior with a smaller standard deviation, or one "
-            "reward for all raters"
+            f"{self.ess:.0f}, trusted from {FEWEST}); take fewer features, leave correlated = true out, or give one reward to all "
+            "raters"
         ]
 
     @property
