@@ -311,7 +311,7 @@ class Hierarchy:
             location, covariance = population.law(psi[None], c)
             log_joint = made.log_joint(location[:, self.cluster], covariance)[0]
             log_mass = np.logaddexp.reduce(log_joint, axis=-1)
-            posteriors.append(np.exp(log_joint - log_mass[:, None]))
+            posteriors.append(np.exp(log_joint - np.where(np.isfinite(log_mass), log_mass, 0.0)[:, None]))
             joint[:, c] += log_mass
         belongs = np.exp(joint - np.logaddexp.reduce(joint, axis=-1, keepdims=True))
         of_shares = np.nan_to_num(shares[1 : d + 1] - shares[d + 1 :])

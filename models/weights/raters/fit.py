@@ -72,6 +72,7 @@ def fit_raters(
     parts = _fixed(hypotheses, alpha, feedback, line, raters)
     parts += [_linear(hypotheses, h, alpha[h], feedback, line, raters, correlated) for h in hypotheses.families]
     parts = [part for part in parts if part.alpha > 0]
+    _refuse_impossible(parts, raters)
     nuisances: dict[str, Nuisance] = {}
     for part in parts:
         nuisances |= part.nuisances
@@ -100,6 +101,21 @@ def fit_raters(
         latents=tuple(of[rows] for of in sample.latents),
         seed=seed,
     )
+
+
+def _refuse_impossible(parts: "Sequence[_Part]", raters: Raters) -> None:
+    """Refuse answers that no hypothesis could have made, without noise to allow for."""
+    if any(part.latents.dimension for part in parts):
+        return
+    at = np.zeros((1, raters.n, 0))
+    impossible = np.all([np.isneginf(part.latents.log_likelihood(at)[0]) for part in parts], axis=0)
+    if impossible.any():
+        r = int(np.argmax(impossible))
+        who = repr(raters.names[r]) if r < len(raters.names) else "without a name"
+        raise InputError(
+            f"rater {who}: the answers are impossible under every hypothesis; allow for noise, or list a hypothesis that could have "
+            "made them"
+        )
 
 
 def refuse(hypotheses: Hypotheses, feedback: Sequence[Feedback]) -> None:

@@ -194,14 +194,25 @@ class Reading:
         else:
             inputs = self.x[None, ..., 0]
         points = max([len(e), *(len(values) for values in columns.values())])
-        each = self.feedback.log_likelihood(inputs.astype(float), columns, self.observed.astype(float), np)
-        each = np.broadcast_to(each, (points, len(self.rater)))
+        each = np.broadcast_to(self._each(inputs.astype(float), columns, points), (points, len(self.rater)))
         each = each if self.counts is None else each * self.counts
         order = np.argsort(self.rater, kind="stable")
         starts = np.searchsorted(self.rater[order], np.arange(self.raters))
         padded = np.concatenate([each[:, order], np.zeros((points, 1))], axis=1)
         summed = np.add.reduceat(padded, starts, axis=1)
         return np.where(np.bincount(self.rater, minlength=self.raters) > 0, summed, 0.0)
+
+    def _each(self, inputs: np.ndarray, columns: Mapping[str, np.ndarray], points: int) -> np.ndarray:
+        """Return the log likelihood of each unit: (point, unit), or a shape that broadcasts to it."""
+        observed = self.observed.astype(float)
+        if getattr(self.feedback, "ties", None):  # sums over orders, a point at a time
+            inputs = np.broadcast_to(inputs, (points, *inputs.shape[1:]))
+            each = [{key: values[min(p, len(values) - 1)] for key, values in columns.items()} for p in range(points)]
+            return np.array(
+                [self.feedback.log_likelihood(x, own, observed, np) for x, own in zip(inputs, each, strict=True)]
+            )
+        observed = observed[None] if observed.ndim == 1 else observed  # nuisances differ by unit
+        return np.asarray(self.feedback.log_likelihood(inputs, columns, observed, np))
 
 
 def fixed_reading(data: Feedback, valuation: Valuation, h: int, rater: np.ndarray, raters: int) -> Reading:
@@ -271,7 +282,7 @@ class FixedReward(Latents):
         one = np.ones((1, self.groups, 1))
         none = np.zeros((len(at), self.groups, 0))
         parts = [r.log_likelihood(one if r.rows is not None else none, own) for r in self.readings]
-        return np.broadcast_to(np.nan_to_num(sum(parts[1:], parts[0]), nan=-np.inf), at.shape[:2])
+        return np.broadcast_to(np.nan_to_num(sum(parts[1:], parts[0]), nan=-np.inf, neginf=-np.inf), at.shape[:2])
 
 
 class OwnWeights(Latents):
@@ -313,7 +324,7 @@ class OwnWeights(Latents):
                 square = ((weights @ spread[:k, :k]) * weights).sum(axis=-1, keepdims=True)
                 e = full / np.sqrt(np.maximum(square, 1e-300))
             total = total + reading.log_likelihood(e, own)
-        return np.nan_to_num(total, nan=-np.inf)
+        return np.nan_to_num(total, nan=-np.inf, neginf=-np.inf)
 
     @override
     def derivatives(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
