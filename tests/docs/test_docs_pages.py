@@ -18,10 +18,15 @@ ENTRY = re.compile(r"^- (`[^`]+`(?:, `[^`]+`)*): ", re.M)
 SAMPLED = ("fit.sampler.", "mcse.")
 """Keys that only results with sampled evidence have."""
 SETTINGS = {
-    *("missing", "noise", "sigma2", "rationality", "scale", "human"),
+    *("missing", "noise", "sigma2", "rationality", "scale", "human", "rater", "group"),
     *("chosen", "candidates", "trajectories", "planner", "discount", "states", "actions"),
     *("beta", "tail", "credible", "q"),
 }
+RATED = "scene,option,red_paint,flags,slope,chosen,who,side\n" + "".join(
+    f"{m},{o},0,{o},{m % 3},{int(o == (m % 8 < 4))},p{m % 8},{'for' if m % 8 < 4 else 'against'}\n"
+    for m in range(240)
+    for o in (0, 1)
+)
 TESTED = small(
     tables={
         "training": "training.csv",
@@ -112,6 +117,12 @@ STUDIES = {
     "passed": small(  # a test like training, of which nothing is good enough
         tables={"training": "training.csv", "test": "training.csv"}, catastrophe={"fail_utility": 1000}
     ),
+    "raters": small(
+        tables={"training": "rated.csv", "test": "rated.csv"},
+        hypotheses={"flags": "where(flags, 1, -1)"},
+        values={"prior": "uniform", "source": "x"},
+        feedback=[{"kind": "choices", "table": "training", "column": "chosen", "rater": "who", "group": "side"}],
+    ),
     "ledger": small(analysis={"ledger": "ledger.jsonl"}),
     "foil": small(
         values={"prior": "uniform", "source": "x"},
@@ -161,6 +172,7 @@ def stands_for(part, given, document):
         "<p>": lambda: number(given),
         "<pair>": lambda: given == "red_paint / flags",
         "<share>": lambda: number(given),
+        "<group>": lambda: given in ("for", "against"),
         "<factor>": lambda: number(given),
         "<odds>": lambda: number(given),
         "<deployments>": lambda: number(given),
@@ -223,7 +235,7 @@ def unknown(keys, documents):
 
 def results_of(folder, study):
     folder.mkdir()
-    path = write(folder, study, training=TRAINING, test=TEST, shown=SHOWN)
+    path = write(folder, study, training=TRAINING, test=TEST, shown=SHOWN, rated=RATED)
     if "ledger" in study.get("analysis", {}):
         rh.Ledger(folder / "ledger.jsonl").record(folder / "test.csv", "x")
     return json.loads(json.dumps(rh.run(path)))

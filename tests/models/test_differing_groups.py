@@ -73,7 +73,7 @@ def test_groups_with_opposite_rewards(kind):
     (misfit,) = found.check.misfit
     assert (
         "answers differ between the 6 values of column 'who'" in misfit
-        and "fit the answers of each 'who' apart" in misfit
+        and "add rater = 'who' to the feedback" in misfit
     )
     alike = check(kind, tables(kind, False))
     assert alike.check.p > LEVEL and not alike.check.misfit and abs(alike.check.statistic) < 5

@@ -165,5 +165,5 @@ def _names(data: Feedback, column: str, what: str) -> list[str | None]:
                 f"{what}'s"
             )
         codes = first[scenes]
-    texts = [*(names.vocabulary or ()), None]
+    texts = [*(text if text.strip() else None for text in names.vocabulary or ()), None]
     return [texts[code] for code in codes.tolist()]
