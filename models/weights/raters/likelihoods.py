@@ -203,7 +203,7 @@ class Reading:
         return np.where(np.bincount(self.rater, minlength=self.raters) > 0, summed, 0.0)
 
     def _each(self, inputs: np.ndarray, columns: Mapping[str, np.ndarray], points: int) -> np.ndarray:
-        """Return the log likelihood of each unit: (point, unit), or a shape that broadcasts to it."""
+        """Return the log likelihood of each unit: (point, unit), or a broadcast of it."""
         observed = self.observed.astype(float)
         if getattr(self.feedback, "ties", None):  # sums over orders, a point at a time
             inputs = np.broadcast_to(inputs, (points, *inputs.shape[1:]))
