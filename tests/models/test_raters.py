@@ -215,6 +215,7 @@ def test_many_raters_share_draws_and_agree():
     each = fitted(table, hypotheses, ONE)["raters"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(integral, "NOISE", 1e-4)  # too much noise for draws of their own
+        patch.setattr(integral, "MANY_GROUPS", 1)
         patch.setattr(integral, "MANY", 16)
         shared = fitted(table, hypotheses, ONE)["raters"]
     error = math.hypot(each.attrs["mcse"], shared.attrs["mcse"])

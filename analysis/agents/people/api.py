@@ -88,11 +88,10 @@ def dataset_of(case: Case, risk: PeopleRisk, worst_off: float, prob: float) -> x
             f"{key}_upper": (dims, upper),
             f"{key}_mcse": (dims, risk.error(drawn)),
         }
-    others = len(people.group_of) - len(people.names)
     return xr.Dataset(
         variables | {"by_scene": ("scene", risk.by_scene), "answers": ("rater", people.answers)},
         coords={
-            "rater": [*people.names, *(f"unnamed {k + 1}" for k in range(others))],
+            "rater": people.labels,
             "group": list(people.groups) or ["all"],
             "share": list(HARMED),
             "scene": case.scene_coordinate(),

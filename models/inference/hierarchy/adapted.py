@@ -8,7 +8,7 @@ import numpy as np
 from reward_hypotheses.models.inference.laplace import K_HAT, Base, Bell, Weighted, from_mixture
 
 LEAST = 1000  # draws
-MOST_FITS, ENOUGH, SHRINK = 10, 400, 4
+MOST_FITS, ENOUGH, SHRINK = 10, 300, 4
 """Fits of a proposal; effective draws that are enough; draws for each dimension that the proposal before counts for."""
 
 
@@ -23,7 +23,7 @@ def adapted(
     d, some = len(bell.centre), max(LEAST, draws // 3)
     for _ in range(MOST_FITS):
         sample = from_mixture(f, [bell], rng, some, base, fits=0)
-        good = sample.k_hat <= K_HAT and sample.effective >= min(ENOUGH, some / 4)
+        good = sample.k_hat <= K_HAT and sample.effective >= min(ENOUGH, some / 8)
         if good and some == draws:
             return sample
         if not good:

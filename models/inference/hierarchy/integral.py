@@ -30,10 +30,11 @@ CANDIDATES = 200  # draws from the prior, among which the places to climb from
 MOST_STARTS, FLATTEST = 6, 0.3  # climbs; least curvature of a proposal
 HELD = 2_000_000  # numbers that a batch holds
 WORK = 700_000_000  # floats, about, that an integral works on
-MOST = 4000  # draws of the population
+FINAL, MOST = 1500, 4000  # draws of the population, at least and at most
 FEWEST, MANY = 16, 256  # draws of each latent vector
 PILOT, PILOTS, NOISE = 32, 40, 0.4
 """Draws and populations of a pilot; the variance of a log likelihood that draws of latent vectors may leave."""
+MANY_GROUPS = 300  # from which populations are so close together that they may share draws
 BANKS, SHARED, MANY_SHARED = 8, 64, 8000
 """Sets of shared draws; draws of each latent vector in a set; draws of the population, at most."""
 CLOUDED = 8_000_000  # floats that a cloud of a climb may take
@@ -82,20 +83,22 @@ class Hierarchy:
         modes = self._modes(rng)
         sampled = any(each.dimension > 1 for each in self.components)
         needed = self._latent_draws(modes, rng) if sampled else FEWEST
-        most = max(FEWEST, min(MANY, WORK // (self.cells * LEAST)))
+        many = len(self.cluster) >= MANY_GROUPS
+        most = max(FEWEST, min(MANY, WORK // (self.cells * LEAST))) if many else MANY
         cost = self.cells * (min(needed, most) if sampled else NODES)
         error = 0.0
-        if needed > 2 * most:
+        if many and needed > 2 * most:  # populations are close together, and may share draws
             modes = [self._shared(mode, rng) for mode in modes]
             error, cost = max(mode.error for mode in modes), SHARED * self._of_draws
         n = min(needed, most) // 2 * 2
-        draws = int(np.clip(WORK // cost, LEAST, MOST if sampled else LEAST))
+        draws = int(np.clip(WORK // cost, FINAL, MOST if sampled else FINAL))
         if modes[0].banks is not None:
-            draws = int(np.clip(4 * WORK // cost, LEAST, MANY_SHARED))
+            draws = int(np.clip(4 * WORK // cost, FINAL, MANY_SHARED))
         last: list[_Drawn] = []
 
         def f(points: np.ndarray) -> np.ndarray:
-            last[:] = [self._drawn(points, modes, n, rng)]
+            fit = len(points) < 0.9 * draws  # of a proposal, for which less will do
+            last[:] = [self._drawn(points, modes, max(FEWEST, n // 2) if fit else n, rng)]
             return last[0].log_posterior
 
         low = self.population.dimension <= LOW

@@ -81,6 +81,13 @@ class RaterDraws:
         return len(self.follows)
 
     @property
+    def labels(self) -> list[str]:
+        """A name for every rater, ``unnamed 1`` and on for those without one."""
+        free = (f"unnamed {k + 1}" for k in range(len(self.group_of) + len(self.names)))
+        others = [name for name in free if name not in self.names]
+        return [*self.names, *others[: len(self.group_of) - len(self.names)]]
+
+    @property
     def problems(self) -> list[str]:
         """Why the draws cannot be trusted; empty where they can."""
         if self.k_hat <= K_HAT and self.ess >= FEWEST:

@@ -8,7 +8,7 @@ import xarray as xr
 from reward_hypotheses.models.hypotheses.hypotheses import Hypotheses, weight_names
 from reward_hypotheses.models.weights.raters.draws import RaterDraws
 
-DRAW, OTHERS = "rater_draw", "unnamed"
+DRAW = "rater_draw"
 
 
 def group_of(people: RaterDraws, hypotheses: Hypotheses) -> xr.Dataset:
@@ -29,7 +29,7 @@ def group_of(people: RaterDraws, hypotheses: Hypotheses) -> xr.Dataset:
     }
     coords = {
         DRAW: np.arange(people.n),
-        "rater": [*people.names, *(f"{OTHERS} {k + 1}" for k in range(len(people.group_of) - len(people.names)))],
+        "rater": people.labels,
         "group": list(people.groups) or ["all"],
         "hypothesis": list(hypotheses.names),
     }

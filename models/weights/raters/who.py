@@ -55,7 +55,7 @@ class Raters:
 def raters_of(feedback: Sequence[Feedback]) -> Raters | None:
     """Read the raters of feedbacks; None where no feedback names a column of raters.
 
-    A feedback without ``rater=`` beside others that have one is of one more rater, called as the feedback is.
+    A feedback without ``rater=`` beside others that have one is of one more rater, without a name.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def raters_of(feedback: Sequence[Feedback]) -> Raters | None:
     named: list[list[str | None]] = []
     for data in feedback:
         if data.rater is None:
-            names: list[str | None] = [str(data.name)] * _units(data)
+            names: list[str | None] = [None] * _units(data)
         else:
             names = _names(data, data.rater, "rater")
             groups = _names(data, data.group, "group") if data.group is not None else [None] * len(names)
@@ -98,6 +98,9 @@ def raters_of(feedback: Sequence[Feedback]) -> Raters | None:
     for data, names in zip(feedback, named, strict=True):
         codes = np.array([-1 if who is None else place[who] for who in names], int)
         gone = np.flatnonzero(codes < 0)
+        if data.rater is None:  # all by one more person
+            codes[:] = n
+            gone = gone[:1]
         codes[gone] = n + np.arange(len(gone))
         n += len(gone)
         if data.rater is not None and data.group is not None and len(gone):
