@@ -2,7 +2,8 @@
 
 ``python tests/bench/raters.py agreement [STUDIES]`` fits random studies twice: by `rh.fit`, and by NUTS on a model that is written
 here, with PyMC. ``python tests/bench/raters.py coverage [STUDIES]`` draws populations from the prior, makes answers, and counts how
-often intervals of 50, 80 and 95 % hold the mean weight, its standard deviation between raters and a rater's weight.
+often intervals of 50, 80 and 95 % hold the mean weight, the standard deviation between the raters and a rater's weight.
+``python tests/bench/raters.py seeds [STUDIES]`` fits each study of the agreement with several seeds, and compares the evidence.
 """
 
 import math
@@ -38,13 +39,16 @@ def study(rng: np.random.Generator) -> tuple[dict, np.ndarray, np.ndarray, np.nd
     return table, np.where(first[..., None], apart, -apart), mean, spread, weights
 
 
-def fitted(table: dict) -> dict[str, np.ndarray]:
+def fitted(table: dict, seed: int = 0) -> dict[str, np.ndarray]:
     """Return draws of the mean weight, the spread and the first rater's weight, of the first feature, and their effective number."""
     linear = rh.Linear(["x0", "x1"], prior={"normal": SD}, source="a bench")
     try:
-        tree = rh.fit({"any": linear}, rh.Uniform("one"), [rh.Choices(table, "chosen", rater="who")], 0.0)
+        tree = rh.fit(
+            {"any": linear}, rh.Uniform("one"), [rh.Choices(table, "chosen", rater="who")], 0.0, random_seed=seed
+        )
+        trusted = True
     except rh.NotTrustedError as error:
-        tree = error.tree
+        tree, trusted = error.tree, False
     raters = tree["raters"]
     return {
         "mean": raters["reward_weight_mean"].to_numpy()[:, 0, 0],
@@ -52,6 +56,9 @@ def fitted(table: dict) -> dict[str, np.ndarray]:
         "rater": raters["reward_weight"].to_numpy()[:, 0, 0],
         "ess": np.array(min(raters.attrs["ess"], raters.sizes["rater_draw"])),
         "k_hat": np.array(raters.attrs["k_hat"]),
+        "evidence": np.array(raters.attrs["log_evidence"]),
+        "mcse": np.array(raters.attrs["mcse"]),
+        "trusted": np.array(trusted),
     }
 
 
@@ -107,23 +114,51 @@ def agreement(studies: int) -> None:
 
 def coverage(studies: int) -> None:
     """Print how often intervals hold the truth."""
-    ranks: dict[str, list[float]] = {"mean": [], "rater": []}
+    ranks: dict[str, list[float]] = {"mean": [], "spread": [], "rater": []}
     left = 0
     for k in range(studies):
         table, _, mean, _, weights = study(np.random.default_rng([92, k]))
         ours = fitted(table)
-        if not (ours["k_hat"] <= 0.7 and ours["ess"] >= 50):
+        if not ours["trusted"]:
             left += 1
             continue
         ranks["mean"].append(float((ours["mean"] < mean[0]).mean()))
+        ranks["spread"].append(float((ours["spread"] < weights[:, 0].std()).mean()))
         ranks["rater"].append(float((ours["rater"] < weights[0, 0]).mean()))
     print(f"{studies - left} studies; {left} not trusted")
     for key, of in ranks.items():
         found = np.abs(np.array(of) - 0.5) * 2
         shares = [f"{level:.0%}: {np.mean(found <= level):.3f}" for level in LEVELS]
-        print(f"{key:6} {', '.join(shares)}; mean rank {np.mean(of):.3f}, error {0.289 / math.sqrt(len(of)):.3f}")
+        fifths = np.histogram(of, np.linspace(0, 1, 6))[0].tolist()
+        print(
+            f"{key:6} {', '.join(shares)}; mean rank {np.mean(of):.3f}, error {0.289 / math.sqrt(len(of)):.3f}; by fifth {fifths}"
+        )
+
+
+def seeds(studies: int, each: int = 5) -> None:
+    """Print trusted fits whose evidence is far from the median of fits with other seeds."""
+    far, trusted = 0, 0
+    print("study seed  k-hat    ess  log evidence   error  from the median, in errors")
+    for k in range(studies):
+        table, *_ = study(np.random.default_rng([91, k]))
+        fits = [fitted(table, seed) for seed in range(each)]
+        middle = float(np.median([of["evidence"] for of in fits]))
+        usual = float(np.median([of["mcse"] for of in fits]))
+        for seed, of in enumerate(fits):
+            if not of["trusted"]:
+                continue
+            trusted += 1
+            z = (of["evidence"] - middle) / math.hypot(of["mcse"], usual)
+            far += abs(z) > 4
+            if abs(z) > 4:
+                print(
+                    f"{k:5} {seed:4} {of['k_hat']:6.2f} {of['ess']:6.0f} {of['evidence']:13.3f} {of['mcse']:7.3f} {z:6.1f}"
+                )
+    print(
+        f"{studies} studies, {each} seeds: {far} of {trusted} trusted fits more than 4 errors away; {studies * each - trusted} not trusted"
+    )
 
 
 if __name__ == "__main__":
     number = int(sys.argv[2]) if len(sys.argv) > 2 else 20
-    {"agreement": agreement, "coverage": coverage}[sys.argv[1]](number)
+    {"agreement": agreement, "coverage": coverage, "seeds": seeds}[sys.argv[1]](number)
